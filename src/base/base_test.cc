@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include "base/bounded_queue.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/worker_pool.h"
+
+namespace holdfast {
+namespace {
+
+Result<int> half(int value) {
+    if (value % 2 != 0) return Error(ErrorCode::invalid_argument, "odd");
+    return value / 2;
+}
+
+Result<int> quarter(int value) {
+    HF_TRY(const int once, half(value));
+    HF_TRY(const int twice, half(once));
+    return twice;
+}
+
+TEST(ResultTest, TryPassesValuesAndErrors) {
+    EXPECT_EQ(quarter(8).value(), 2);
+    EXPECT_EQ(quarter(6).error().code(), ErrorCode::invalid_argument);
+}
+
+TEST(ResultTest, ContextIsAddedOutermostLast) {
+    const Error error = Error(ErrorCode::corrupt, "bad magic").with_context("reading a pack");
+    EXPECT_EQ(std::move(error).describe(), "bad magic (while reading a pack)");
+}
+
+TEST(BytesTest, VarintsRoundTripAtTheirEdges) {
+    for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128},
+                                      std::uint64_t{1} << 62, UINT64_MAX}) {
+        Bytes data;
+        ByteWriter(data).varint(value);
+        ByteReader reader(data);
+        EXPECT_EQ(reader.varint(), value);
+        EXPECT_TRUE(reader.complete());
+    }
+    for (const std::int64_t value : {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, INT64_MAX})
+        EXPECT_EQ(unzigzag(zigzag(value)), value);
+}
+
+TEST(BytesTest, OverlongVarintsAndShortReadsFailAndStick) {
+    const Bytes overlong(11, 0xff);
+    ByteReader reader(overlong);
+    EXPECT_EQ(reader.varint(), 0u);
+    EXPECT_FALSE(reader.ok());
+    EXPECT_EQ(reader.u8(), 0u);
+    const Bytes three{1, 2, 3};
+    ByteReader short_reader(three);
+    EXPECT_EQ(short_reader.u32(), 0u);
+    EXPECT_FALSE(short_reader.ok());
+}
+
+TEST(BytesTest, HexAndBase64) {
+    EXPECT_EQ(to_hex(from_hex("00ff10")), "00ff10");
+    EXPECT_TRUE(from_hex("0g").empty());
+    EXPECT_EQ(to_base64(as_bytes("a")), "YQ==");
+    EXPECT_EQ(to_base64(as_bytes("abcd")), "YWJjZA==");
+}
+
+TEST(ClockTest, Rfc3339RoundTrip) {
+    for (const char* text : {"2026-11-22T20:46:34Z", "1969-12-31T23:59:59.5Z",
+                             "2026-11-22T20:46:34.000000001Z"})
+        EXPECT_EQ(format_rfc3339(parse_rfc3339(text).value()), text);
+    EXPECT_EQ(format_rfc3339(parse_rfc3339("2026-11-22 10:00+02:00").value()),
+              "2026-11-22T08:00:00Z");
+    for (const char* text : {"", "yesterday", "2026-13-01", "2026-11-22T25:00:00Z", "2026-11-22x"})
+        EXPECT_FALSE(parse_rfc3339(text).ok()) << text;
+}
+
+TEST(WorkerPoolTest, RunsEverythingBeforeItIsGone) {
+    std::atomic<int> sum = 0;
+    {
+        WorkerPool pool(3, 2);
+        for (int i = 1; i <= 100; ++i)
+            pool.submit([&sum, &pool, i] { pool.submit_or_run([&sum, i] { sum += i; }); });
+    }
+    EXPECT_EQ(sum, 5050);
+}
+
+TEST(BoundedQueueTest, AbortReleasesBothSides) {
+    BoundedQueue<int> queue(1);
+    EXPECT_TRUE(queue.push(1));
+    std::jthread blocked([&queue] { EXPECT_FALSE(queue.push(2)); });
+    queue.abort();
+    blocked.join();
+    EXPECT_FALSE(queue.pop().has_value());
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,101 @@
+#include "base/file_io.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+namespace holdfast {
+
+Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode) {
+    for (;;) {
+        UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+        if (fd.valid()) return fd;
+        if (errno != EINTR) return Error::from_errno(errno, path);
+    }
+}
+
+Result<std::size_t> read_at(int fd, MutableByteSpan out, std::uint64_t offset, const char* what) {
+    std::size_t done = 0;
+    while (done < out.size()) {
+        const ssize_t count = ::pread(
+            fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error::from_errno(errno, what);
+        if (count == 0) break;
+        done += static_cast<std::size_t>(count);
+    }
+    return done;
+}
+
+Status write_all(int fd, ByteSpan data, const char* what) {
+    while (!data.empty()) {
+        const ssize_t count = ::write(fd, data.data(), data.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error::from_errno(errno, what);
+        data = data.subspan(static_cast<std::size_t>(count));
+    }
+    return {};
+}
+
+Status write_at(int fd, ByteSpan data, std::uint64_t offset, const char* what) {
+    while (!data.empty()) {
+        const ssize_t count = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error::from_errno(errno, what);
+        data = data.subspan(static_cast<std::size_t>(count));
+        offset += static_cast<std::size_t>(count);
+    }
+    return {};
+}
+
+Result<Bytes> read_file(const std::string& path, std::uint64_t limit_bytes) {
+    HF_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
+    struct stat info{};
+    if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
+    if (static_cast<std::uint64_t>(info.st_size) > limit_bytes)
+        return Error(ErrorCode::invalid_argument, path + ": larger than expected");
+    // Files of /proc have no size: read on until the end, in any case.
+    Bytes data;
+    std::size_t used = 0;
+    for (;;) {
+        data.resize(std::max<std::size_t>(static_cast<std::size_t>(info.st_size) + 1, used + 4096));
+        HF_TRY(const std::size_t count,
+               read_at(fd.get(), MutableByteSpan(data).subspan(used), used, path.c_str()));
+        used += count;
+        if (used < data.size()) break;
+        if (used > limit_bytes)
+            return Error(ErrorCode::invalid_argument, path + ": larger than expected");
+    }
+    data.resize(used);
+    return data;
+}
+
+Status sync_directory(const std::string& path) {
+    HF_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_DIRECTORY));
+    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
+    return {};
+}
+
+Status replace_file(const std::string& path, ByteSpan data, unsigned mode) {
+    const std::string temporary = path + ".new";
+    {
+        HF_TRY(const UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode));
+        HF_TRY_STATUS(write_all(fd.get(), data, temporary.c_str()));
+        if (::fsync(fd.get()) != 0) return Error::from_errno(errno, temporary);
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+    const std::size_t slash = path.rfind('/');
+    return sync_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+}
+
+Status make_directories(const std::string& path, unsigned mode) {
+    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+        const std::string part = path.substr(0, slash);
+        if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
+            return Error::from_errno(errno, part);
+        if (slash == std::string::npos) return {};
+    }
+}
+
+}  // namespace holdfast

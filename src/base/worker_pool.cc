@@ -1,0 +1,26 @@
+#include "base/worker_pool.h"
+
+namespace holdfast {
+
+WorkerPool::WorkerPool(std::size_t threads, std::size_t queued) : queue_(queued) {
+    for (std::size_t i = 0; i < threads; ++i) {
+        threads_.emplace_back([this] {
+            while (auto task = queue_.pop()) (*task)();
+        });
+    }
+}
+
+WorkerPool::~WorkerPool() {
+    queue_.close();
+    threads_.clear();
+}
+
+void WorkerPool::submit(Task task) {
+    queue_.push(std::move(task));
+}
+
+void WorkerPool::submit_or_run(Task task) {
+    if (!queue_.try_push(task)) task();
+}
+
+}  // namespace holdfast
