@@ -4,6 +4,10 @@ target_compile_options(holdfast_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
     -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2 -Wimplicit-fallthrough
     -Wswitch-enum -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # False positives of GCC 12 on inlined std::string operations (GCC bug 105651).
+    target_compile_options(holdfast_options INTERFACE -Wno-restrict)
+endif()
 target_compile_definitions(holdfast_options INTERFACE
     _FILE_OFFSET_BITS=64 $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
 target_compile_options(holdfast_options INTERFACE -fstack-protector-strong)

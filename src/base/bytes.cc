@@ -51,6 +51,10 @@ std::string to_base64(ByteSpan bytes) {
     return text;
 }
 
+void ByteWriter::bytes(ByteSpan data) {
+    out_.insert(out_.end(), data.begin(), data.end());
+}
+
 std::uint64_t ByteReader::long_varint() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

@@ -53,7 +53,7 @@ class ByteWriter {
         out_.push_back(static_cast<std::uint8_t>(value));
     }
     void signed_varint(std::int64_t value) { varint(zigzag(value)); }
-    void bytes(ByteSpan data) { out_.insert(out_.end(), data.begin(), data.end()); }
+    void bytes(ByteSpan data);
     // A varint length, then the bytes.
     void sized_bytes(ByteSpan data) {
         varint(data.size());

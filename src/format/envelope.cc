@@ -1,0 +1,234 @@
+#include "format/envelope.h"
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+constexpr std::array<std::uint8_t, 4> header_magic{'H', 'F', 'S', 'T'};
+constexpr std::array<std::uint8_t, 4> trailer_magic{'H', 'F', 'T', 'E'};
+
+Error bad(const char* what) {
+    return {ErrorCode::corrupt, std::string("damaged object: ") + what};
+}
+
+// The first four bytes of the plain hash: tells rot in the tail from a tail of another format.
+std::uint32_t tail_check(ByteSpan data) {
+    const Digest digest = plain_hash(data);
+    return ByteReader(digest.bytes).u32();
+}
+
+bool is_valid_kind(std::uint8_t kind) {
+    return kind >= static_cast<std::uint8_t>(ObjectKind::config) &&
+           kind <= static_cast<std::uint8_t>(ObjectKind::mark);
+}
+
+}  // namespace
+
+void encode_header(const EnvelopeHeader& header, ByteWriter& out) {
+    HF_CHECK(header.key_block.size() <= EnvelopeHeader::max_key_block_bytes);
+    out.bytes(header_magic);
+    out.u16(format_version);
+    out.u8(static_cast<std::uint8_t>(header.kind));
+    out.u8(header.key_mode == KeyMode::clear ? 0 : static_cast<std::uint8_t>(header.aead));
+    out.u64(header.required_features);
+    out.u64(header.optional_features);
+    out.bytes(header.repository.bytes);
+    out.bytes(header.object.bytes);
+    out.u8(static_cast<std::uint8_t>(header.key_mode));
+    out.u8(0);
+    out.u16(header.key_epoch);
+    out.u16(static_cast<std::uint16_t>(header.key_block.size()));
+    out.u16(0);
+    out.bytes(header.key_block);
+}
+
+Result<EnvelopeHeader> decode_header(ByteSpan data) {
+    ByteReader in(data);
+    if (in.array<4>() != header_magic) return bad("no header");
+    const std::uint16_t version = in.u16();
+    EnvelopeHeader header;
+    const std::uint8_t kind = in.u8();
+    const std::uint8_t aead = in.u8();
+    header.required_features = in.u64();
+    header.optional_features = in.u64();
+    header.repository.bytes = in.array<16>();
+    header.object.bytes = in.array<16>();
+    const std::uint8_t mode = in.u8();
+    const std::uint8_t zero1 = in.u8();
+    header.key_epoch = in.u16();
+    const std::uint16_t key_block_bytes = in.u16();
+    const std::uint16_t zero2 = in.u16();
+    if (!in.ok()) return bad("header cut short");
+    if (version > format_version)
+        return Error(ErrorCode::unsupported,
+                     "format version " + std::to_string(version) +
+                         " is newer than this program knows (" + std::to_string(format_version) +
+                         "): update holdfast");
+    if ((header.required_features & ~known_required_features) != 0)
+        return Error(ErrorCode::unsupported,
+                     "the object needs features that this program does not know: update holdfast");
+    if (version != format_version || zero1 != 0 || zero2 != 0 || !is_valid_kind(kind))
+        return bad("header");
+    header.kind = static_cast<ObjectKind>(kind);
+    if (mode > static_cast<std::uint8_t>(KeyMode::sealed)) return bad("key mode");
+    header.key_mode = static_cast<KeyMode>(mode);
+    static constexpr std::array<std::size_t, 3> block_sizes{0, 32, 112};
+    if (key_block_bytes != block_sizes[mode]) return bad("key block");
+    if (header.key_mode == KeyMode::clear ? aead != 0 : aead < 1 || aead > 2) return bad("cipher");
+    if (aead != 0) header.aead = static_cast<AeadAlgorithm>(aead);
+    const ByteSpan block = in.bytes(key_block_bytes);
+    if (!in.ok()) return bad("header cut short");
+    header.key_block.assign(block.begin(), block.end());
+    return header;
+}
+
+void encode_tail(const EnvelopeTrailer& trailer, ByteWriter& out) {
+    Bytes tail;
+    ByteWriter writer(tail);
+    encode_header(trailer.header, writer);
+    const std::size_t header_bytes = tail.size();
+    writer.u64(trailer.body_bytes);
+    writer.u32(trailer.table_bytes);
+    writer.u32(trailer.frame_count);
+    writer.bytes(trailer.body_hash.bytes);
+    writer.u8(trailer.signature_algorithm);
+    writer.u8(trailer.parity.scheme);
+    writer.u8(trailer.parity.data_slices);
+    writer.u8(trailer.parity.parity_slices);
+    writer.u32(trailer.parity.slice_bytes);
+    writer.u64(trailer.extra_bytes);
+    writer.u32(static_cast<std::uint32_t>(header_bytes));
+    writer.u32(tail_check(tail));
+    writer.u32(0);
+    writer.bytes(trailer_magic);
+    HF_CHECK(tail.size() == header_bytes + EnvelopeTrailer::fixed_bytes);
+    out.bytes(tail);
+}
+
+Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes) {
+    if (tail.size() < EnvelopeTrailer::fixed_bytes) return bad("too short");
+    ByteReader in(tail.last(EnvelopeTrailer::fixed_bytes));
+    EnvelopeTrailer trailer;
+    trailer.body_bytes = in.u64();
+    trailer.table_bytes = in.u32();
+    trailer.frame_count = in.u32();
+    trailer.body_hash.bytes = in.array<32>();
+    trailer.signature_algorithm = in.u8();
+    trailer.parity.scheme = in.u8();
+    trailer.parity.data_slices = in.u8();
+    trailer.parity.parity_slices = in.u8();
+    trailer.parity.slice_bytes = in.u32();
+    trailer.extra_bytes = in.u64();
+    const std::uint32_t header_bytes = in.u32();
+    const std::uint32_t check = in.u32();
+    in.u32();
+    if (in.array<4>() != trailer_magic) return bad("no trailer (cut short?)");
+    if (header_bytes > tail.size() - EnvelopeTrailer::fixed_bytes) return bad("trailer");
+    const ByteSpan repeated =
+        tail.last(EnvelopeTrailer::fixed_bytes + header_bytes).first(header_bytes);
+    const ByteSpan checked = tail.last(EnvelopeTrailer::fixed_bytes + header_bytes)
+                                 .first(header_bytes + EnvelopeTrailer::fixed_bytes - 12);
+    if (tail_check(checked) != check) return bad("trailer");
+    HF_TRY(trailer.header, decode_header(repeated));
+    const std::uint64_t tail_bytes = std::uint64_t{header_bytes} + EnvelopeTrailer::fixed_bytes;
+    if (trailer.body_bytes > object_bytes || trailer.extra_bytes > object_bytes ||
+        trailer.body_bytes + trailer.extra_bytes + tail_bytes != object_bytes ||
+        trailer.table_bytes > trailer.body_bytes || trailer.frame_count == 0 ||
+        trailer.body_bytes < trailer.header.encoded_bytes() + trailer.table_bytes)
+        return bad("sizes in the trailer");
+    return trailer;
+}
+
+FrameCipher::FrameCipher(const EnvelopeHeader& header, const SecretKey& key) : header_(header) {
+    if (header.key_mode != KeyMode::clear) aead_.emplace(header.aead, key);
+}
+
+Bytes FrameCipher::associated_data(std::uint64_t frame) const {
+    Bytes data;
+    data.reserve(48);
+    ByteWriter out(data);
+    out.u16(format_version);
+    out.u8(static_cast<std::uint8_t>(header_.kind));
+    out.bytes(header_.repository.bytes);
+    out.bytes(header_.object.bytes);
+    out.u64(frame);
+    return data;
+}
+
+void FrameCipher::seal(std::uint64_t frame, ByteSpan plain, Bytes& out) {
+    const std::size_t start = out.size();
+    if (!aead_) {
+        out.insert(out.end(), plain.begin(), plain.end());
+        return;
+    }
+    out.resize(start + plain.size() + aead_tag_bytes);
+    aead_->seal(frame, associated_data(frame), plain, MutableByteSpan(out).subspan(start));
+}
+
+Result<Bytes> FrameCipher::open(std::uint64_t frame, ByteSpan stored) {
+    if (!aead_) return Bytes(stored.begin(), stored.end());
+    if (stored.size() < aead_tag_bytes) return bad("frame too short");
+    Bytes plain(stored.size() - aead_tag_bytes);
+    HF_TRY_STATUS(aead_->open(frame, associated_data(frame), stored, plain));
+    return plain;
+}
+
+Digest key_commitment(const SecretKey& object_key, const ObjectId& object) {
+    const SecretKey key =
+        derive_key("holdfast 2026 key commitment", object_key.bytes());
+    return keyed_hash(key, object.bytes);
+}
+
+std::uint64_t StoredChunk::stored_bytes() const {
+    std::uint64_t total = 0;
+    for (const std::uint32_t bytes : frame_bytes) total += bytes;
+    return total;
+}
+
+std::size_t frame_count_of(std::uint32_t raw_bytes, std::uint8_t frame_log2) {
+    if (raw_bytes == 0 || raw_bytes > max_chunk_bytes) return 0;
+    if (frame_log2 == 0) return 1;
+    if (frame_log2 < 12 || frame_log2 > 24) return 0;
+    return (raw_bytes + (std::size_t{1} << frame_log2) - 1) >> frame_log2;
+}
+
+void encode_table(const ObjectTable& table, ByteWriter& out) {
+    out.varint(table.chunks.size());
+    for (const StoredChunk& chunk : table.chunks) {
+        HF_CHECK(chunk.frame_bytes.size() == frame_count_of(chunk.raw_bytes, chunk.frame_log2));
+        out.bytes(chunk.id.bytes);
+        out.varint(chunk.raw_bytes);
+        out.u8(chunk.frame_log2);
+        for (const std::uint32_t bytes : chunk.frame_bytes) out.varint(bytes);
+    }
+    out.varint(table.record_frame_bytes.size());
+    for (const std::uint32_t bytes : table.record_frame_bytes) out.varint(bytes);
+}
+
+Result<ObjectTable> decode_table(ByteSpan data) {
+    ByteReader in(data);
+    ObjectTable table;
+    const std::uint64_t count = in.varint_at_most(data.size() / 34);
+    for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+        StoredChunk chunk;
+        chunk.id.bytes = in.array<32>();
+        chunk.raw_bytes = static_cast<std::uint32_t>(in.varint_at_most(max_chunk_bytes));
+        chunk.frame_log2 = in.u8();
+        const std::size_t frames = frame_count_of(chunk.raw_bytes, chunk.frame_log2);
+        if (!in.ok() || frames == 0 || frames > in.remaining()) return bad("table");
+        chunk.frame_bytes.reserve(frames);
+        for (std::size_t k = 0; k < frames; ++k)
+            chunk.frame_bytes.push_back(
+                static_cast<std::uint32_t>(in.varint_at_most(2 * max_chunk_bytes)));
+        table.chunks.push_back(std::move(chunk));
+    }
+    const std::uint64_t record_frames = in.varint_at_most(in.remaining());
+    for (std::uint64_t i = 0; i < record_frames && in.ok(); ++i)
+        table.record_frame_bytes.push_back(
+            static_cast<std::uint32_t>(in.varint_at_most(2 * max_chunk_bytes)));
+    if (!in.complete()) return bad("table");
+    return table;
+}
+
+}  // namespace holdfast

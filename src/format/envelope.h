@@ -1,0 +1,141 @@
+// The one form of every stored object: header, frames, table, trailer. docs/format.md#envelope.
+#pragma once
+
+#include <optional>
+
+#include "base/result.h"
+#include "crypto/aead.h"
+#include "crypto/digest.h"
+#include "format/ids.h"
+
+namespace holdfast {
+
+inline constexpr std::uint16_t format_version = 1;
+// Required feature bits that this program understands: none is defined in version 1.
+inline constexpr std::uint64_t known_required_features = 0;
+
+// The numbers are stored.
+enum class ObjectKind : std::uint8_t {
+    config = 1,
+    key_slot = 2,
+    data_pack = 3,
+    metadata_pack = 4,
+    index_fragment = 5,
+    restore_point = 6,
+    lease = 7,
+    fence = 8,
+    tombstone = 9,
+    mark = 10,
+};
+
+enum class KeyMode : std::uint8_t {
+    clear = 0,      // frames are not sealed (config and key slots seal what they hold themselves)
+    symmetric = 1,  // the object's key is derived from the epoch's wrapping key and the object id
+    sealed = 2,     // a random key, sealed to the epoch's X25519 public key
+};
+
+struct EnvelopeHeader {
+    ObjectKind kind = ObjectKind::config;
+    AeadAlgorithm aead = AeadAlgorithm::aes_256_gcm;
+    KeyMode key_mode = KeyMode::clear;
+    std::uint16_t key_epoch = 0;
+    std::uint64_t required_features = 0;
+    std::uint64_t optional_features = 0;
+    RepositoryId repository;
+    ObjectId object;
+    // clear: empty; symmetric: commitment (32); sealed: ephemeral public key (32), sealed object
+    // key (48), commitment (32).
+    Bytes key_block;
+
+    bool operator==(const EnvelopeHeader&) const = default;
+    std::size_t encoded_bytes() const { return fixed_bytes + key_block.size(); }
+    static constexpr std::size_t fixed_bytes = 64;
+    static constexpr std::size_t max_key_block_bytes = 256;
+};
+
+void encode_header(const EnvelopeHeader& header, ByteWriter& out);
+// Errors: corrupt; unsupported for a newer format version or an unknown required feature.
+Result<EnvelopeHeader> decode_header(ByteSpan data);
+
+// How an object's parity was made; scheme 0 is none. docs/format.md#parity.
+struct ParityLayout {
+    std::uint8_t scheme = 0;
+    std::uint8_t data_slices = 0;
+    std::uint8_t parity_slices = 0;
+    std::uint32_t slice_bytes = 0;
+    bool operator==(const ParityLayout&) const = default;
+};
+
+struct EnvelopeTrailer {
+    std::uint64_t body_bytes = 0;   // header and frames, table included
+    std::uint32_t table_bytes = 0;  // the last frame, as stored
+    std::uint32_t frame_count = 0;  // the table included
+    Digest body_hash;               // plain BLAKE3 of the body: a storage is scrubbed without keys
+    std::uint8_t signature_algorithm = 0;
+    ParityLayout parity;
+    std::uint64_t extra_bytes = 0;  // signature and parity, between body and tail
+    EnvelopeHeader header;          // the tail repeats the header
+
+    static constexpr std::size_t fixed_bytes = 80;
+};
+
+// Repeated header and trailer: what follows body, signature and parity.
+void encode_tail(const EnvelopeTrailer& trailer, ByteWriter& out);
+// `tail` is the last part of an object of `object_bytes`: at least tail_bytes_max of it, or all.
+// Errors: as decode_header.
+Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes);
+inline constexpr std::size_t tail_bytes_max = EnvelopeHeader::fixed_bytes +
+                                              EnvelopeHeader::max_key_block_bytes +
+                                              EnvelopeTrailer::fixed_bytes;
+
+// Seals and opens the frames of one object. Not thread-safe.
+class FrameCipher {
+  public:
+    // `key` is the object's; unused when the header says clear.
+    FrameCipher(const EnvelopeHeader& header, const SecretKey& key);
+
+    std::size_t overhead_bytes() const { return aead_ ? aead_tag_bytes : 0; }
+    // Appends the sealed frame to `out`.
+    void seal(std::uint64_t frame, ByteSpan plain, Bytes& out);
+    // Errors: corrupt.
+    Result<Bytes> open(std::uint64_t frame, ByteSpan stored);
+
+  private:
+    Bytes associated_data(std::uint64_t frame) const;
+
+    EnvelopeHeader header_;
+    std::optional<Aead> aead_;
+};
+
+// Binds a header to the one key that opens it.
+Digest key_commitment(const SecretKey& object_key, const ObjectId& object);
+
+// What stands at an object's end, in its last frame: where the frames are and what they hold.
+struct StoredChunk {
+    ChunkId id;
+    std::uint32_t raw_bytes = 0;
+    // Content bytes a frame, as a power of two; 0: one frame for all.
+    std::uint8_t frame_log2 = 0;
+    // Stored bytes of each frame, in order.
+    std::vector<std::uint32_t> frame_bytes;
+
+    std::uint64_t stored_bytes() const;
+    bool operator==(const StoredChunk&) const = default;
+};
+
+// Frames of an object, in order: the chunks' frames, the record's frames, the table itself.
+struct ObjectTable {
+    std::vector<StoredChunk> chunks;
+    std::vector<std::uint32_t> record_frame_bytes;
+
+    bool operator==(const ObjectTable&) const = default;
+};
+
+inline constexpr std::uint32_t max_chunk_bytes = 16u << 20;
+// Frames of a chunk for its raw size; 0 when the pair is not allowed.
+std::size_t frame_count_of(std::uint32_t raw_bytes, std::uint8_t frame_log2);
+
+void encode_table(const ObjectTable& table, ByteWriter& out);
+Result<ObjectTable> decode_table(ByteSpan data);
+
+}  // namespace holdfast

@@ -1,0 +1,48 @@
+// A way to a repository's master key: by key file, passphrase or recovery key.
+// docs/format.md#key-slots.
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "crypto/key_agreement.h"
+#include "format/ids.h"
+
+namespace holdfast {
+
+using KeySlotId = Id<struct KeySlotTag, 16>;
+
+// The numbers are stored.
+enum class KeySlotType : std::uint8_t { key_file = 1, passphrase = 2, recovery = 3 };
+enum class KeyRole : std::uint8_t { full = 1, writer = 2 };
+
+// The record of an object below `keys/` (in clear, but for the sealed master key).
+struct KeySlotRecord {
+    KeySlotId id;
+    KeySlotType type = KeySlotType::key_file;
+    KeyRole role = KeyRole::full;
+    TimeNs created = 0;
+    std::string label;
+    Argon2Cost cost;                        // passphrase only
+    std::array<std::uint8_t, 16> salt{};    // passphrase only
+    std::array<std::uint8_t, 32> commitment{};
+    Bytes sealed_master;
+};
+
+void encode_key_slot(const KeySlotRecord& slot, ByteWriter& out);
+Result<KeySlotRecord> decode_key_slot(ByteSpan data);
+
+// The slot of a key file or a recovery key is found by its secret alone.
+KeySlotId key_slot_id_of(const SecretKey& secret, KeySlotType type);
+
+// Fills in commitment and sealed_master. `secret` is the file's or the recovery key's 256 bits, or
+// the stretched passphrase.
+void lock_key_slot(KeySlotRecord& slot,
+                   const SecretKey& secret,
+                   const SecretKey& master,
+                   const RepositoryId& repository);
+// Errors: wrong_key.
+Result<SecretKey> unlock_key_slot(const KeySlotRecord& slot,
+                                  const SecretKey& secret,
+                                  const RepositoryId& repository);
+
+}  // namespace holdfast

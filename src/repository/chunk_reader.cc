@@ -1,0 +1,109 @@
+#include "repository/chunk_reader.h"
+
+#include "repository/compression.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t max_keys = 4096;
+
+Error bad(const ChunkId& id, const char* what) {
+    return {ErrorCode::corrupt, "chunk " + id.hex().substr(0, 16) + ": " + what};
+}
+
+// Recomputes the id from the members that are there and the hashes of those that are not.
+Status verify_id(const ChunkLocation& location,
+                 const ChunkHeader& header,
+                 ByteSpan content,
+                 ChunkPurpose purpose,
+                 const Keyring& keyring) {
+    ChunkIdBuilder builder(purpose);
+    const std::size_t count = header.members.count(location.raw_bytes);
+    const std::uint32_t page = header.members.uniform_bytes;
+    // Whole pages can be hashed several at a time.
+    std::vector<Digest> pages;
+    if (header.absent.empty() && page >= 4096 && page <= 65536 && std::has_single_bit(page)) {
+        pages.resize(content.size() / page);
+        keyed_hash_pages(keyring.member_key(), content.first(pages.size() * page), page, pages);
+    }
+    std::size_t offset = 0, absent = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t length = header.members.length(i, location.raw_bytes);
+        Digest hash;
+        if (absent < header.absent.size() && header.absent[absent].first == i)
+            hash = header.absent[absent++].second;
+        else if (i < pages.size())
+            hash = pages[i];
+        else
+            hash = keyed_hash(keyring.member_key(), content.subspan(offset, length));
+        builder.add(length, hash);
+        offset += length;
+    }
+    if (builder.finish(keyring.id_key()) != location.id)
+        return bad(location.id, "content does not match its id");
+    return {};
+}
+
+}  // namespace
+
+Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
+    {
+        std::lock_guard lock(mutex_);
+        const auto found = keys_.find(header.object);
+        if (found != keys_.end()) return found->second;
+    }
+    HF_TRY(const SecretKey key, keyring_.object_key(header));
+    std::lock_guard lock(mutex_);
+    if (keys_.size() >= max_keys) keys_.clear();
+    keys_.emplace(header.object, key);
+    return key;
+}
+
+Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
+    HF_TRY(const LocatedChunk chunk, index_.locate(id));
+    return read(chunk, purpose);
+}
+
+Result<Bytes> ChunkReader::read(const LocatedChunk& chunk, ChunkPurpose purpose) {
+    std::uint64_t stored_bytes = 0;
+    for (const std::uint32_t bytes : chunk.location.frame_bytes) stored_bytes += bytes;
+    if (stored_bytes > 2ull * max_chunk_bytes) return bad(chunk.location.id, "stored size");
+    Bytes stored(static_cast<std::size_t>(stored_bytes));
+    HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
+    return decode(chunk, stored, purpose);
+}
+
+Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk,
+                                  ByteSpan stored,
+                                  ChunkPurpose purpose) {
+    const ChunkLocation& location = chunk.location;
+    EnvelopeHeader envelope = chunk.container.header;
+    envelope.repository = keyring_.repository();
+    HF_TRY(const SecretKey key, object_key(envelope));
+    FrameCipher cipher(envelope, key);
+    Bytes content(location.raw_bytes);
+    const std::size_t frame_raw = location.frame_log2 == 0 ? location.raw_bytes
+                                                           : std::size_t{1} << location.frame_log2;
+    ChunkHeader header;
+    std::size_t offset = 0, stored_offset = 0;
+    for (std::size_t i = 0; i < location.frame_bytes.size(); ++i) {
+        HF_TRY(const Bytes plain,
+               cipher.open(location.first_frame + i,
+                           stored.subspan(stored_offset, location.frame_bytes[i])));
+        stored_offset += location.frame_bytes[i];
+        ByteReader in(plain);
+        if (i == 0) {
+            HF_TRY(header, decode_chunk_header(in, location.raw_bytes));
+        }
+        if (!header.absent.empty())
+            return Error(ErrorCode::unsupported, "thinned chunks need a newer program");
+        const std::size_t raw = std::min(frame_raw, content.size() - offset);
+        HF_TRY_STATUS(decompress(ByteSpan(plain).subspan(in.position()),
+                                 MutableByteSpan(content).subspan(offset, raw)));
+        offset += raw;
+    }
+    HF_TRY_STATUS(verify_id(location, header, content, purpose, keyring_));
+    return content;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,34 @@
+// Reads chunks by id, with every check that the format gives.
+#pragma once
+
+#include <list>
+
+#include "repository/index.h"
+#include "storage/storage.h"
+
+namespace holdfast {
+
+// Opened containers' keys are kept. Thread-safe. Memory: what the caller holds, and 100 bytes for
+// each of the last 4,096 containers.
+class ChunkReader {
+  public:
+    ChunkReader(Storage& storage, const Keyring& keyring, const Index& index)
+        : storage_(storage), keyring_(keyring), index_(index) {}
+
+    // The whole content, its id verified. Errors: not_found (no such chunk or object), corrupt.
+    Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
+    Result<Bytes> read(const LocatedChunk& chunk, ChunkPurpose purpose);
+    // The stored frames of `chunk` are already in memory (`stored`).
+    Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored, ChunkPurpose purpose);
+
+  private:
+    Result<SecretKey> object_key(const EnvelopeHeader& header);
+
+    Storage& storage_;
+    const Keyring& keyring_;
+    const Index& index_;
+    std::mutex mutex_;  // guards keys_
+    std::unordered_map<ObjectId, SecretKey, IdHash<ObjectId>> keys_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,66 @@
+#include "repository/compression.h"
+
+#include <zstd.h>
+
+namespace holdfast {
+
+struct Compressor::Context {
+    ZSTD_CCtx* zstd = ZSTD_createCCtx();
+    int level;
+    explicit Context(CompressionLevel l) : level(static_cast<int>(l)) { HF_CHECK(zstd != nullptr); }
+    ~Context() { ZSTD_freeCCtx(zstd); }
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+};
+
+Compressor::Compressor(CompressionLevel level) : context_(std::make_unique<Context>(level)) {}
+Compressor::~Compressor() = default;
+
+void Compressor::append(ByteSpan raw, Bytes& out) {
+    const std::size_t start = out.size();
+    const std::size_t bound = ZSTD_compressBound(raw.size());
+    out.resize(start + 1 + bound);
+    const std::size_t size = ZSTD_compressCCtx(
+        context_->zstd, out.data() + start + 1, bound, raw.data(), raw.size(), context_->level);
+    HF_CHECK(ZSTD_isError(size) == 0u);
+    // Less than one part in 64 is not worth the time that decompression takes.
+    if (size < raw.size() - raw.size() / 64) {
+        out[start] = static_cast<std::uint8_t>(Codec::zstd);
+        out.resize(start + 1 + size);
+        return;
+    }
+    out[start] = static_cast<std::uint8_t>(Codec::none);
+    out.resize(start + 1);
+    out.insert(out.end(), raw.begin(), raw.end());
+}
+
+namespace {
+
+struct DecompressionContext {
+    ZSTD_DCtx* zstd = ZSTD_createDCtx();
+    DecompressionContext() { HF_CHECK(zstd != nullptr); }
+    ~DecompressionContext() { ZSTD_freeDCtx(zstd); }
+    DecompressionContext(const DecompressionContext&) = delete;
+    DecompressionContext& operator=(const DecompressionContext&) = delete;
+};
+
+}  // namespace
+
+Status decompress(ByteSpan stored, MutableByteSpan out) {
+    const Error bad(ErrorCode::corrupt, "damaged compressed data");
+    if (stored.empty()) return bad;
+    const ByteSpan payload = stored.subspan(1);
+    if (stored[0] == static_cast<std::uint8_t>(Codec::none)) {
+        if (payload.size() != out.size()) return bad;
+        std::copy(payload.begin(), payload.end(), out.begin());
+        return {};
+    }
+    if (stored[0] != static_cast<std::uint8_t>(Codec::zstd)) return bad;
+    thread_local DecompressionContext context;
+    const std::size_t size = ZSTD_decompressDCtx(
+        context.zstd, out.data(), out.size(), payload.data(), payload.size());
+    if (ZSTD_isError(size) != 0u || size != out.size()) return bad;
+    return {};
+}
+
+}  // namespace holdfast

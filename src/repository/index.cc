@@ -1,0 +1,186 @@
+#include "repository/index.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "base/file_io.h"
+
+namespace holdfast {
+namespace {
+
+// Layout: magic, 8 | bytes of the record, 8 | chunk count, 8 | bytes of frame sizes, 8 | the record
+// without chunks, padded to 8 | ids, 32 each | locations, 32 each | frame sizes, varints.
+constexpr std::uint64_t flat_magic = 0x31305849'54534648u;
+constexpr std::size_t header_bytes = 32, location_bytes = 32;
+
+Error torn() {
+    return {ErrorCode::corrupt, "damaged index cache"};
+}
+
+std::size_t padded(std::size_t bytes) {
+    return (bytes + 7) / 8 * 8;
+}
+
+}  // namespace
+
+Bytes FlatFragment::layout(const IndexFragmentRecord& record) {
+    IndexFragmentRecord head = record;
+    head.chunks.clear();
+    const Bytes head_bytes = encode_index_fragment(head);
+    Bytes frames;
+    ByteWriter frame_writer(frames);
+    Bytes flat;
+    ByteWriter out(flat);
+    flat.reserve(header_bytes + padded(head_bytes.size()) + record.chunks.size() * 70);
+    out.u64(flat_magic);
+    out.u64(head_bytes.size());
+    out.u64(record.chunks.size());
+    out.u64(0);
+    out.bytes(head_bytes);
+    flat.resize(header_bytes + padded(head_bytes.size()));
+    for (const ChunkLocation& chunk : record.chunks) out.bytes(chunk.id.bytes);
+    for (const ChunkLocation& chunk : record.chunks) {
+        out.u32(chunk.container);
+        out.u32(chunk.first_frame);
+        out.u64(chunk.offset);
+        out.u32(chunk.raw_bytes);
+        out.u32(chunk.frame_log2);
+        out.u64(frames.size());
+        for (const std::uint32_t bytes : chunk.frame_bytes) frame_writer.varint(bytes);
+    }
+    out.bytes(frames);
+    for (std::size_t i = 0; i < 8; ++i)
+        flat[24 + i] = static_cast<std::uint8_t>(std::uint64_t{frames.size()} >> (8 * i));
+    return flat;
+}
+
+Result<std::shared_ptr<FlatFragment>> FlatFragment::from_memory(Bytes data) {
+    std::shared_ptr<FlatFragment> fragment(new FlatFragment);
+    fragment->memory_ = std::move(data);
+    fragment->data_ = fragment->memory_;
+    return open(std::move(fragment));
+}
+
+Result<std::shared_ptr<FlatFragment>> FlatFragment::from_file(const std::string& path) {
+    HF_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
+    struct stat info{};
+    if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
+    const std::size_t bytes = static_cast<std::size_t>(info.st_size);
+    if (bytes < header_bytes) return torn();
+    void* mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (mapping == MAP_FAILED) return Error::from_errno(errno, path);
+    std::shared_ptr<FlatFragment> fragment(new FlatFragment);
+    fragment->mapping_ = mapping;
+    fragment->mapping_bytes_ = bytes;
+    fragment->data_ = {static_cast<const std::uint8_t*>(mapping), bytes};
+    return open(std::move(fragment));
+}
+
+FlatFragment::~FlatFragment() {
+    if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
+}
+
+Result<std::shared_ptr<FlatFragment>> FlatFragment::open(std::shared_ptr<FlatFragment> fragment) {
+    FlatFragment& f = *fragment;
+    ByteReader in(f.data_);
+    const std::uint64_t magic = in.u64();
+    const std::uint64_t head = in.u64(), count = in.u64(), frames = in.u64();
+    const std::uint64_t size = f.data_.size();
+    if (!in.ok() || magic != flat_magic || head > size || count > size / 64 || frames > size)
+        return torn();
+    const std::size_t start = header_bytes + padded(static_cast<std::size_t>(head));
+    if (start + count * (32 + location_bytes) + frames != size) return torn();
+    HF_TRY(f.record_,
+           decode_index_fragment(f.data_.subspan(header_bytes, static_cast<std::size_t>(head))));
+    f.count_ = static_cast<std::size_t>(count);
+    f.ids_ = f.data_.data() + start;
+    f.locations_ = f.ids_ + 32 * f.count_;
+    f.frames_ = f.data_.last(static_cast<std::size_t>(frames));
+    return fragment;
+}
+
+ChunkId FlatFragment::id(std::size_t position) const {
+    ChunkId id;
+    std::memcpy(id.bytes.data(), ids_ + 32 * position, 32);
+    return id;
+}
+
+std::optional<std::size_t> FlatFragment::find(const ChunkId& id) const {
+    // Ids are uniform, so a guess by interpolation of the first eight bytes is close; the window is
+    // halved as in a binary search, so the worst case stays logarithmic.
+    std::size_t low = 0, high = count_;
+    bool guess = true;
+    std::uint64_t key = 0;
+    for (std::size_t i = 0; i < 8; ++i) key = key << 8 | id.bytes[i];
+    while (low < high) {
+        std::size_t middle = low + (high - low) / 2;
+        if (guess) {
+            middle = static_cast<std::size_t>(
+                (static_cast<double>(key) / 18446744073709551616.0) * static_cast<double>(count_));
+            middle = std::clamp(middle, low, high - 1);
+            guess = false;
+        }
+        const int order = std::memcmp(ids_ + 32 * middle, id.bytes.data(), 32);
+        if (order == 0) return middle;
+        if (order < 0) low = middle + 1;
+        else high = middle;
+    }
+    return std::nullopt;
+}
+
+ChunkLocation FlatFragment::location(std::size_t position) const {
+    ByteReader in({locations_ + location_bytes * position, location_bytes});
+    ChunkLocation location;
+    location.id = id(position);
+    location.container = in.u32();
+    location.first_frame = in.u32();
+    location.offset = in.u64();
+    location.raw_bytes = in.u32();
+    location.frame_log2 = static_cast<std::uint8_t>(in.u32());
+    const std::uint64_t start = in.u64();
+    const std::size_t count = frame_count_of(location.raw_bytes, location.frame_log2);
+    if (start > frames_.size()) return location;
+    ByteReader frames(frames_.subspan(static_cast<std::size_t>(start)));
+    for (std::size_t i = 0; i < count && frames.ok(); ++i)
+        location.frame_bytes.push_back(static_cast<std::uint32_t>(frames.varint()));
+    return location;
+}
+
+void Index::add(std::shared_ptr<const FlatFragment> fragment) {
+    std::unique_lock lock(mutex_);
+    fragments_.push_back(std::move(fragment));
+}
+
+bool Index::contains(const ChunkId& id) const {
+    std::shared_lock lock(mutex_);
+    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it)
+        if ((*it)->find(id)) return true;
+    return false;
+}
+
+Result<LocatedChunk> Index::locate(const ChunkId& id) const {
+    std::shared_lock lock(mutex_);
+    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it) {
+        const auto position = (*it)->find(id);
+        if (!position) continue;
+        LocatedChunk found;
+        found.location = (*it)->location(*position);
+        if (found.location.container >= (*it)->containers().size() ||
+            found.location.frame_bytes.size() !=
+                frame_count_of(found.location.raw_bytes, found.location.frame_log2))
+            return Error(ErrorCode::corrupt, "damaged index cache");
+        found.container = (*it)->containers()[found.location.container];
+        return found;
+    }
+    return Error(ErrorCode::not_found, "chunk " + id.hex().substr(0, 16) + " is not in the index");
+}
+
+std::vector<std::shared_ptr<const FlatFragment>> Index::fragments() const {
+    std::shared_lock lock(mutex_);
+    return fragments_;
+}
+
+}  // namespace holdfast

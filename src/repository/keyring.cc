@@ -1,0 +1,116 @@
+#include "repository/keyring.h"
+
+#include "crypto/aead.h"
+
+namespace holdfast {
+namespace {
+
+// The key that seals an object's key for a write-only client's objects.
+SecretKey seal_key_of(const SecretKey& shared, const PublicKey& ephemeral, const PublicKey& target) {
+    Bytes material(shared.bytes().begin(), shared.bytes().end());
+    material.insert(material.end(), ephemeral.begin(), ephemeral.end());
+    material.insert(material.end(), target.begin(), target.end());
+    SecretKey key = derive_key("holdfast 2026 sealed object key", material);
+    wipe(material);
+    return key;
+}
+
+void append_commitment(const SecretKey& key, EnvelopeHeader& header) {
+    const Digest commitment = key_commitment(key, header.object);
+    header.key_block.insert(
+        header.key_block.end(), commitment.bytes.begin(), commitment.bytes.end());
+}
+
+}  // namespace
+
+Keyring::Keyring(const RepositoryId& repository, FullSecrets secrets)
+    : repository_(repository), role_(KeyRole::full), secrets_(std::move(secrets)) {
+    derive();
+}
+
+Keyring::Keyring(const RepositoryId& repository, WriterSecrets secrets)
+    : repository_(repository), role_(KeyRole::writer) {
+    secrets_.writer = std::move(secrets);
+    derive();
+}
+
+void Keyring::derive() {
+    const auto& hash_key = secrets_.writer.hash_key.bytes();
+    member_key_ = derive_key("holdfast 2026 member hash", hash_key);
+    id_key_ = derive_key("holdfast 2026 chunk id", hash_key);
+    object_key_ = derive_key("holdfast 2026 object key", secrets_.wrapping_key.bytes());
+}
+
+const FullSecrets& Keyring::full() const {
+    HF_CHECK(role_ == KeyRole::full);
+    return secrets_;
+}
+
+SourceId Keyring::source_id(std::string_view host, std::string_view name) const {
+    Bytes message;
+    ByteWriter out(message);
+    out.sized_text(host);
+    out.sized_text(name);
+    const Digest digest = keyed_hash(secrets_.writer.name_key, message);
+    SourceId id;
+    std::copy_n(digest.bytes.begin(), id.bytes.size(), id.bytes.begin());
+    return id;
+}
+
+ObjectKey Keyring::new_object(ObjectKind kind, Random& random) const {
+    HF_CHECK(kind != ObjectKind::config && kind != ObjectKind::key_slot);
+    ObjectKey result;
+    EnvelopeHeader& header = result.header;
+    header.kind = kind;
+    header.aead = preferred_aead();
+    header.repository = repository_;
+    header.object = ObjectId::random(random);
+    header.key_epoch = 1;
+    if (role_ == KeyRole::full) {
+        header.key_mode = KeyMode::symmetric;
+        result.key = SecretKey(keyed_hash(object_key_, header.object.bytes).bytes);
+    } else {
+        header.key_mode = KeyMode::sealed;
+        result.key = SecretKey(random.array<32>());
+        const SecretKey ephemeral(random.array<32>());
+        const PublicKey public_key = agreement_public_key(ephemeral);
+        const auto shared = agree(ephemeral, secrets_.writer.seal_key);
+        HF_CHECK(shared.ok());
+        header.key_block.assign(public_key.begin(), public_key.end());
+        header.key_block.resize(32 + SecretKey::size + aead_tag_bytes);
+        Aead(AeadAlgorithm::aes_256_gcm,
+             seal_key_of(*shared, public_key, secrets_.writer.seal_key))
+            .seal(0, header.object.bytes, result.key.bytes(),
+                  MutableByteSpan(header.key_block).subspan(32));
+    }
+    append_commitment(result.key, header);
+    return result;
+}
+
+Result<SecretKey> Keyring::object_key(const EnvelopeHeader& header) const {
+    if (header.key_mode == KeyMode::clear) return SecretKey{};
+    if (role_ == KeyRole::writer)
+        return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
+    if (header.repository != repository_)
+        return Error(ErrorCode::corrupt, "an object of another repository");
+    if (header.key_epoch != 1)
+        return Error(ErrorCode::wrong_key, "no key for epoch " + std::to_string(header.key_epoch));
+    SecretKey key;
+    const ByteSpan block = header.key_block;
+    if (header.key_mode == KeyMode::symmetric) {
+        key = SecretKey(keyed_hash(object_key_, header.object.bytes).bytes);
+    } else {
+        PublicKey ephemeral;
+        std::copy_n(block.begin(), ephemeral.size(), ephemeral.begin());
+        HF_TRY(const SecretKey shared, agree(secrets_.agreement_key, ephemeral));
+        Aead aead(AeadAlgorithm::aes_256_gcm,
+                  seal_key_of(shared, ephemeral, secrets_.writer.seal_key));
+        HF_TRY_STATUS(aead.open(0, header.object.bytes, block.subspan(32, 48), key.writable()));
+    }
+    const Digest commitment = key_commitment(key, header.object);
+    if (!std::equal(commitment.bytes.begin(), commitment.bytes.end(), block.end() - 32))
+        return Error(ErrorCode::corrupt, "the object's key does not match its commitment");
+    return key;
+}
+
+}  // namespace holdfast

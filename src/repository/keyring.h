@@ -1,0 +1,51 @@
+// The secrets of an open repository and what is derived from them.
+#pragma once
+
+#include "base/random.h"
+#include "base/result.h"
+#include "format/chunk.h"
+#include "format/config.h"
+#include "format/key_slot.h"
+
+namespace holdfast {
+
+// An object's header and the key of its frames.
+struct ObjectKey {
+    EnvelopeHeader header;
+    SecretKey key;
+};
+
+// Immutable after construction; thread-safe.
+class Keyring {
+  public:
+    Keyring(const RepositoryId& repository, FullSecrets secrets);
+    // A write-only client: seals objects that it cannot open.
+    Keyring(const RepositoryId& repository, WriterSecrets secrets);
+
+    const RepositoryId& repository() const { return repository_; }
+    KeyRole role() const { return role_; }
+    const WriterSecrets& writer() const { return secrets_.writer; }
+    // Full secrets; only for role full.
+    const FullSecrets& full() const;
+
+    // Keys of member hashes and of chunk ids.
+    const SecretKey& member_key() const { return member_key_; }
+    const SecretKey& id_key() const { return id_key_; }
+
+    SourceId source_id(std::string_view host, std::string_view name) const;
+
+    // A fresh object id and key. `kind` must not be config or key_slot.
+    ObjectKey new_object(ObjectKind kind, Random& random) const;
+    // Errors: wrong_key, permission_denied for a write-only client, corrupt.
+    Result<SecretKey> object_key(const EnvelopeHeader& header) const;
+
+  private:
+    void derive();
+
+    RepositoryId repository_;
+    KeyRole role_;
+    FullSecrets secrets_;
+    SecretKey member_key_, id_key_, object_key_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,84 @@
+// Streams chunks into packs. docs/format.md#packs.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <thread>
+
+#include "format/index_fragment.h"
+#include "repository/object_io.h"
+
+namespace holdfast {
+
+// A finished container and where its chunks are in it (ChunkLocation::container is 0).
+struct FinishedContainer {
+    Container container;
+    std::vector<ChunkLocation> chunks;
+};
+
+// Sealing, hashing and writing happen in a thread of its own, so that a slow disk does not stop
+// those who compress. Small beginnings wait in memory: what never reaches the size of a pack is
+// handed back for the restore point's own object.
+// Thread-safe but for finish(). Memory: at most `small_bytes` + `queued_bytes` + one write buffer.
+class PackWriter {
+  public:
+    static constexpr std::size_t small_bytes = 2u << 20;
+    static constexpr std::size_t queued_bytes = 4u << 20;
+    // A pack grows with the session, so that an interruption loses little of a small one and a large
+    // one makes few objects: 1/64 of what was written, from 4 to 64 MiB.
+    static constexpr std::uint64_t min_pack_bytes = 4u << 20, max_pack_bytes = 64u << 20;
+
+    PackWriter(Storage& storage,
+               const Keyring& keyring,
+               ObjectKind kind,
+               SessionId session,
+               Random& random);
+    ~PackWriter();
+    PackWriter(const PackWriter&) = delete;
+    PackWriter& operator=(const PackWriter&) = delete;
+
+    // Errors: of this or an earlier write; then the session has failed.
+    Status append(EncodedChunk chunk);
+    // Packs that were closed since the last call.
+    std::vector<FinishedContainer> take_finished();
+    // Waits for the thread and closes the open pack, if it is open. What waited for a pack to begin
+    // is returned. With close_small, that is written as a pack too.
+    enum class SmallRest { hand_back, write };
+    Result<std::vector<EncodedChunk>> finish(SmallRest rest);
+    // Stored bytes, sealed or still to be sealed.
+    std::uint64_t bytes() const;
+
+  private:
+    void run();
+    Status write(EncodedChunk chunk);
+    Status open_pack();
+    Status drain();
+    Status close_pack();
+
+    Storage& storage_;
+    const Keyring& keyring_;
+    const ObjectKind kind_;
+    const SessionId session_;
+    Random& random_;
+
+    // Used by the thread alone, and by finish() after it.
+    std::optional<ObjectEncoder> encoder_;
+    std::unique_ptr<ObjectWriter> object_;
+    std::string name_;
+    std::uint64_t written_bytes_ = 0;
+    std::vector<EncodedChunk> small_;
+    std::size_t small_total_ = 0;
+
+    mutable std::mutex mutex_;  // guards what follows
+    std::condition_variable changed_;
+    std::deque<EncodedChunk> queue_;
+    std::size_t queue_total_ = 0;
+    std::uint64_t appended_bytes_ = 0;
+    bool closing_ = false;
+    Status status_;
+    std::vector<FinishedContainer> finished_;
+
+    std::jthread thread_;
+};
+
+}  // namespace holdfast

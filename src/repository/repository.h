@@ -1,0 +1,140 @@
+// An open repository: its keys, index, restore points. docs/format.md.
+#pragma once
+
+#include <functional>
+
+#include "base/clock.h"
+#include "format/lease.h"
+#include "format/restore_point.h"
+#include "repository/chunk_reader.h"
+#include "repository/member_cache.h"
+
+namespace holdfast {
+
+// How to open a repository: exactly one is set.
+struct Unlock {
+    std::optional<SecretKey> key_file;
+    std::optional<SecretKey> recovery;
+    std::optional<std::string> passphrase;
+};
+
+// What is known of a restore point without reading its tree.
+struct PointInfo {
+    RestorePointId id{};
+    SourceId source{};
+    std::uint64_t inverted_time = 0;
+    std::uint64_t object_bytes = 0;
+    RestorePointRecord record;
+    bool is_deleted = false;
+    bool is_held = false;
+};
+
+// Thread-safe after open().
+class Repository {
+  public:
+    // The secret of the first slot to make, and of the recovery slot.
+    struct NewKeys {
+        SecretKey key_file;
+        SecretKey recovery;
+    };
+    // Makes a repository in an empty storage. `like` gives hash and chunker keys, so that copies
+    // between both deduplicate. Errors: already_exists.
+    static Result<NewKeys> init(Storage& storage,
+                                const Repository* like,
+                                const std::optional<std::string>& passphrase,
+                                const Clock& clock,
+                                Random& random);
+    // `cache_directory` may be empty: then nothing is cached on disk. Errors: not_found when there
+    // is no repository, wrong_key, unsupported for a newer format, corrupt.
+    static Result<std::unique_ptr<Repository>> open(std::unique_ptr<Storage> storage,
+                                                    const Unlock& unlock,
+                                                    const std::string& cache_directory,
+                                                    const Clock& clock,
+                                                    Random& random);
+
+    Storage& storage() { return *storage_; }
+    const Keyring& keyring() const { return *keyring_; }
+    const ConfigRecord& config() const { return config_; }
+    const SecretKey& master() const { return master_; }
+    const Clock& clock() const { return clock_; }
+    Random& random() { return random_; }
+    MemberCache& members() { return *members_; }
+
+    // Read at first use: every fragment, and every point that no fragment has folded.
+    Result<Index*> index();
+    // Reads through index(), which must have succeeded.
+    Result<ChunkReader*> chunks();
+
+    // All points, or those of one source, newest first within a source.
+    Result<std::vector<PointInfo>> points(std::optional<SourceId> source);
+    // The newest point of a source that is neither partial nor deleted: one short listing.
+    Result<std::optional<PointInfo>> latest(const SourceId& source);
+
+    // Stores a small sealed object. `name` is below the kind's folder.
+    Status put_record(ObjectKind kind,
+                      const std::string& name,
+                      ByteSpan record,
+                      Durability durability);
+    Result<Bytes> get_record(ObjectKind kind, const std::string& name);
+
+    // Makes what a fragment says known to the index, and notes it for folding.
+    Status store_fragment(IndexFragmentRecord record);
+    void add_to_index(const IndexFragmentRecord& record);
+    // Folds points and fragments into a tier when enough of them wait. docs/format.md#folding.
+    Status fold();
+
+    Status set_mark(const PointInfo& point, MarkKind kind, const std::string& reason);
+    Status clear_mark(const PointInfo& point, MarkKind kind);
+
+    // Repository bytes and objects, by folder.
+    struct Usage {
+        std::uint64_t objects = 0;
+        std::uint64_t bytes = 0;
+    };
+    Result<std::map<std::string, Usage>> usage();
+
+  private:
+    Repository(std::unique_ptr<Storage> storage, const Clock& clock, Random& random)
+        : storage_(std::move(storage)), clock_(clock), random_(random) {}
+
+    Status load_index();
+    Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
+    Result<PointInfo> read_point(const ObjectInfo& info);
+
+    std::unique_ptr<Storage> storage_;
+    const Clock& clock_;
+    Random& random_;
+    ConfigRecord config_;
+    SecretKey master_;
+    std::optional<Keyring> keyring_;
+    std::string cache_directory_;
+    std::unique_ptr<MemberCache> members_;
+
+    std::mutex index_mutex_;  // guards loading; the index guards itself
+    bool index_loaded_ = false;
+    Index index_;
+    std::optional<ChunkReader> chunks_;
+};
+
+// Points that a name in the storage says exist.
+struct PointName {
+    SourceId source{};
+    std::uint64_t inverted_time = 0;
+    RestorePointId id{};
+};
+std::optional<PointName> parse_point_name(std::string_view name);
+std::string point_name(const PointName& name);
+// So that names sort newest first.
+inline std::uint64_t inverted_time_of(TimeNs time) {
+    return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
+}
+
+// Reading config and key slots, shared by open and the key verbs.
+Result<ConfigRecord> read_config(Storage& storage);
+Result<std::vector<KeySlotRecord>> read_key_slots(Storage& storage);
+Status write_key_slot(Storage& storage,
+                      const KeySlotRecord& slot,
+                      const RepositoryId& repository,
+                      Random& random);
+
+}  // namespace holdfast

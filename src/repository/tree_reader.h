@@ -1,0 +1,55 @@
+// Walks a manifest: directories and extents, node by node. docs/format.md#nodes.
+#pragma once
+
+#include "format/node.h"
+#include "repository/chunk_reader.h"
+
+namespace holdfast {
+
+// A decoded leaf of a directory's tree, and how its parent refers to it.
+struct DirectoryLeaf {
+    ChildRef ref;
+    std::vector<Entry> entries;
+};
+
+// The leaves of a directory's tree, in order. Holds one leaf and the inner nodes above it.
+class DirectoryCursor {
+  public:
+    // Errors: not_found, corrupt.
+    static Result<DirectoryCursor> open(ChunkReader& chunks, const ChunkId& root);
+    // The next leaf; nothing after the last.
+    Result<std::shared_ptr<DirectoryLeaf>> next();
+    // Goes on at the leaf that would hold `name`: nothing before it is read. From the start only.
+    Status seek(std::string_view name);
+
+  private:
+    struct Level {
+        InnerNode node;
+        std::size_t next = 0;
+    };
+    explicit DirectoryCursor(ChunkReader& chunks) : chunks_(&chunks) {}
+    Status descend(const ChildRef& child, std::uint8_t height);
+
+    ChunkReader* chunks_;
+    std::vector<Level> levels_;
+    std::shared_ptr<DirectoryLeaf> leaf_;  // read ahead by descend()
+    // Set by seek(): children that end before it are skipped.
+    std::string from_;
+};
+
+// The runs of a file's content, whatever form it has. `visit` gets each run in file order and
+// returns an error to stop.
+Status for_each_run(ChunkReader& chunks,
+                    const Entry& file,
+                    const std::function<Status(const Run&)>& visit);
+
+// Finds what `path` names below `root` (components separated by '/'; empty: root itself).
+// Errors: not_found.
+Result<Entry> find_entry(ChunkReader& chunks, const Entry& root, std::string_view path);
+
+// Visits the entries of one directory in order of their names.
+Status for_each_entry(ChunkReader& chunks,
+                      const Entry& directory,
+                      const std::function<Status(const Entry&)>& visit);
+
+}  // namespace holdfast

@@ -1,0 +1,304 @@
+#include "storage/local/local_storage.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/file_io.h"
+#include "base/random.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t max_unsynced_files = 64;
+constexpr std::size_t max_open_files = 64;
+// O_DIRECT wants memory, offsets and lengths in units of the device's block.
+constexpr std::size_t block_bytes = 4096;
+// One write: large enough that a disk streams (measured: 7 GB/s at 8 MiB against 2 GB/s at 1 MiB
+// is not worth 14 MiB of memory for two writers).
+constexpr std::size_t buffer_bytes = 2u << 20;
+
+std::string parent_of(const std::string& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
+struct FreeDeleter {
+    void operator()(void* memory) const { std::free(memory); }
+};
+
+}  // namespace
+
+// Collects pieces into an aligned buffer and writes whole blocks around the page cache.
+class LocalStorage::Writer final : public ObjectWriter {
+  public:
+    Writer(LocalStorage& storage, std::string name, std::string temporary, UniqueFd fd)
+        : storage_(storage),
+          name_(std::move(name)),
+          temporary_(std::move(temporary)),
+          fd_(std::move(fd)),
+          buffer_(static_cast<std::uint8_t*>(std::aligned_alloc(block_bytes, buffer_bytes))) {
+        HF_CHECK(buffer_ != nullptr);
+    }
+    ~Writer() override {
+        if (!temporary_.empty()) ::unlink(temporary_.c_str());
+    }
+
+    Status append(ByteSpan data) override {
+        while (!data.empty()) {
+            const std::size_t part = std::min(data.size(), buffer_bytes - used_);
+            std::memcpy(buffer_.get() + used_, data.data(), part);
+            used_ += part;
+            data = data.subspan(part);
+            if (used_ == buffer_bytes) HF_TRY_STATUS(flush(buffer_bytes));
+        }
+        return {};
+    }
+
+    Status commit(Durability durability) override {
+        const std::size_t whole_blocks = used_ / block_bytes * block_bytes;
+        HF_TRY_STATUS(flush(whole_blocks));
+        if (used_ != 0) {
+            // The rest is no whole block: through the page cache.
+            const int flags = ::fcntl(fd_.get(), F_GETFL);
+            if (flags < 0 || ::fcntl(fd_.get(), F_SETFL, flags & ~O_DIRECT) != 0)
+                return Error::from_errno(errno, temporary_);
+            HF_TRY_STATUS(flush(used_));
+        }
+        Status published =
+            storage_.publish(temporary_, name_, std::move(fd_), durability);
+        if (published.ok()) temporary_.clear();
+        return published;
+    }
+
+  private:
+    // Writes the first `count` bytes of the buffer and moves the rest to its start.
+    Status flush(std::size_t count) {
+        if (count == 0) return {};
+        HF_TRY_STATUS(
+            write_at(fd_.get(), {buffer_.get(), count}, written_, name_.c_str()));
+        written_ += count;
+        std::memmove(buffer_.get(), buffer_.get() + count, used_ - count);
+        used_ -= count;
+        return {};
+    }
+
+    LocalStorage& storage_;
+    const std::string name_;
+    std::string temporary_;
+    UniqueFd fd_;
+    std::unique_ptr<std::uint8_t, FreeDeleter> buffer_;
+    std::size_t used_ = 0;
+    std::uint64_t written_ = 0;
+};
+
+LocalStorage::LocalStorage(std::string root) : root_(std::move(root)) {}
+
+Result<std::unique_ptr<Storage>> LocalStorage::open(const std::string& path, OpenMode mode) {
+    if (path.empty()) return Error(ErrorCode::invalid_argument, "the repository's path is empty");
+    std::string root = path;
+    while (root.size() > 1 && root.back() == '/') root.pop_back();
+    if (mode == OpenMode::create) HF_TRY_STATUS(make_directories(root, 0700));
+    struct stat info{};
+    if (::stat(root.c_str(), &info) != 0) return Error::from_errno(errno, root);
+    if (!S_ISDIR(info.st_mode))
+        return Error(ErrorCode::invalid_argument, root + ": not a directory");
+    return std::unique_ptr<Storage>(new LocalStorage(std::move(root)));
+}
+
+Result<std::string> LocalStorage::new_temporary() {
+    std::uint64_t number;
+    {
+        std::lock_guard lock(mutex_);
+        number = ++temporaries_;
+    }
+    HF_TRY_STATUS(ensure_directory("tmp"));
+    return path_of("tmp/") + to_hex(system_random().array<8>()) + '-' + std::to_string(number);
+}
+
+Status LocalStorage::ensure_directory(const std::string& directory) {
+    {
+        std::lock_guard lock(mutex_);
+        if (known_directories_.contains(directory)) return {};
+    }
+    HF_TRY_STATUS(make_directories(path_of(directory), 0700));
+    std::lock_guard lock(mutex_);
+    known_directories_.insert(directory);
+    // A new directory is durable once all directories above it are.
+    for (std::string part = directory; part.find('/') != std::string::npos; part = parent_of(part))
+        unsynced_directories_.insert(path_of(parent_of(part)));
+    unsynced_directories_.insert(root_);
+    return {};
+}
+
+Status LocalStorage::publish(const std::string& temporary,
+                             const std::string& name,
+                             UniqueFd fd,
+                             Durability durability) {
+    const std::string path = path_of(name);
+    const std::string directory = parent_of(name);
+    if (directory != name) HF_TRY_STATUS(ensure_directory(directory));
+    if (durability == Durability::immediate && ::fsync(fd.get()) != 0)
+        return Error::from_errno(errno, path);
+    // link() refuses a name that is taken, which rename() does not.
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
+        if (errno != EINVAL && errno != ENOSYS) return Error::from_errno(errno, path);
+        if (::link(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+        ::unlink(temporary.c_str());
+    }
+    if (durability == Durability::none) return {};
+    bool early_barrier = false;
+    {
+        std::lock_guard lock(mutex_);
+        unsynced_directories_.insert(parent_of(path));
+        if (durability == Durability::deferred)
+            unsynced_files_.emplace_back(path, std::move(fd));
+        early_barrier = unsynced_files_.size() >= max_unsynced_files;
+    }
+    if (durability == Durability::immediate || early_barrier) return barrier();
+    return {};
+}
+
+Status LocalStorage::put(const std::string& name, ByteSpan data, Durability durability) {
+    HF_TRY(const std::string temporary, new_temporary());
+    HF_TRY(UniqueFd fd, open_file(temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+    Status written = write_all(fd.get(), data, name.c_str());
+    if (written.ok()) written = publish(temporary, name, std::move(fd), durability);
+    if (!written.ok()) ::unlink(temporary.c_str());
+    return written;
+}
+
+Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin(const std::string& name) {
+    HF_TRY(std::string temporary, new_temporary());
+    auto fd = open_file(temporary, O_RDWR | O_CREAT | O_EXCL | O_DIRECT, 0600);
+    if (!fd.ok() && fd.error().code() == ErrorCode::invalid_argument)
+        fd = open_file(temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (!fd.ok()) return std::move(fd).error();
+    return std::unique_ptr<ObjectWriter>(
+        std::make_unique<Writer>(*this, name, std::move(temporary), std::move(fd).value()));
+}
+
+Status LocalStorage::barrier() {
+    std::vector<std::pair<std::string, UniqueFd>> files;
+    std::set<std::string> directories;
+    {
+        std::lock_guard lock(mutex_);
+        files.swap(unsynced_files_);
+        directories.swap(unsynced_directories_);
+    }
+    for (const auto& [path, fd] : files)
+        if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
+    for (const std::string& directory : directories) HF_TRY_STATUS(sync_directory(directory));
+    return {};
+}
+
+Result<std::shared_ptr<UniqueFd>> LocalStorage::open_for_reading(const std::string& name) {
+    {
+        std::lock_guard lock(mutex_);
+        const auto found = open_files_.find(name);
+        if (found != open_files_.end()) {
+            found->second.second = ++uses_;
+            return found->second.first;
+        }
+    }
+    HF_TRY(UniqueFd fd, open_file(path_of(name), O_RDONLY));
+    auto shared = std::make_shared<UniqueFd>(std::move(fd));
+    std::lock_guard lock(mutex_);
+    if (open_files_.size() >= max_open_files) {
+        const auto oldest = std::min_element(
+            open_files_.begin(), open_files_.end(),
+            [](const auto& a, const auto& b) { return a.second.second < b.second.second; });
+        open_files_.erase(oldest);
+    }
+    open_files_[name] = {shared, ++uses_};
+    return shared;
+}
+
+Status LocalStorage::read(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
+    HF_TRY(const std::shared_ptr<UniqueFd> fd, open_for_reading(name));
+    HF_TRY(const std::size_t count, read_at(fd->get(), out, offset, name.c_str()));
+    if (count != out.size()) return Error(ErrorCode::corrupt, name + ": shorter than it should be");
+    return {};
+}
+
+Result<ObjectInfo> LocalStorage::head(const std::string& name) {
+    struct stat info{};
+    if (::stat(path_of(name).c_str(), &info) != 0) return Error::from_errno(errno, name);
+    return ObjectInfo{name, static_cast<std::uint64_t>(info.st_size)};
+}
+
+namespace {
+
+struct DirectoryCloser {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// Names in a directory, sorted; empty when there is none.
+Result<std::vector<std::pair<std::string, bool>>> read_directory(const std::string& path) {
+    std::vector<std::pair<std::string, bool>> names;
+    const std::unique_ptr<DIR, DirectoryCloser> directory(::opendir(path.c_str()));
+    if (!directory) {
+        if (errno == ENOENT) return names;
+        return Error::from_errno(errno, path);
+    }
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr) break;
+        const std::string name = entry->d_name;
+        if (name == "." || name == "..") continue;
+        bool is_directory = entry->d_type == DT_DIR;
+        if (entry->d_type == DT_UNKNOWN) {
+            struct stat info{};
+            is_directory = ::lstat((path + '/' + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+        }
+        names.emplace_back(name, is_directory);
+    }
+    if (errno != 0) return Error::from_errno(errno, path);
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace
+
+Status LocalStorage::list(const std::string& prefix,
+                          const std::function<bool(const ObjectInfo&)>& visit) {
+    // Depth first, each level sorted: as '/' is less than any character of a name but '-' and '.',
+    // and no directory's name is another's prefix, this is the order of the whole names.
+    bool go_on = true;
+    const std::function<Status(const std::string&)> walk =
+        [&](const std::string& directory) -> Status {
+        HF_TRY(const auto names, read_directory(path_of(directory)));
+        for (const auto& [name, is_directory] : names) {
+            if (!go_on) return {};
+            const std::string full = directory + name;
+            if (full == "tmp") continue;
+            if (is_directory) {
+                HF_TRY_STATUS(walk(full + '/'));
+                continue;
+            }
+            auto info = head(full);
+            if (!info.ok() && info.error().code() == ErrorCode::not_found) continue;
+            if (!info.ok()) return std::move(info).error();
+            go_on = visit(*info);
+        }
+        return {};
+    };
+    return walk(prefix);
+}
+
+Status LocalStorage::remove(const std::string& name) {
+    {
+        std::lock_guard lock(mutex_);
+        open_files_.erase(name);
+    }
+    if (::unlink(path_of(name).c_str()) != 0 && errno != ENOENT)
+        return Error::from_errno(errno, name);
+    return {};
+}
+
+}  // namespace holdfast

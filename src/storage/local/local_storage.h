@@ -1,0 +1,56 @@
+// A repository in a directory of a mounted file system.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "base/unique_fd.h"
+#include "storage/storage.h"
+
+namespace holdfast {
+
+// Objects are files below the root. A file is written in `tmp/` and linked to its name when it is
+// whole, so that a name never shows part of an object. Large objects are written around the page
+// cache (O_DIRECT) where the file system allows it.
+class LocalStorage final : public Storage {
+  public:
+    static Result<std::unique_ptr<Storage>> open(const std::string& path, OpenMode mode);
+
+    std::string description() const override { return root_; }
+    Status put(const std::string& name, ByteSpan data, Durability durability) override;
+    Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
+    Status barrier() override;
+    Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
+    Result<ObjectInfo> head(const std::string& name) override;
+    Status list(const std::string& prefix,
+                const std::function<bool(const ObjectInfo&)>& visit) override;
+    Status remove(const std::string& name) override;
+
+  private:
+    class Writer;
+    explicit LocalStorage(std::string root);
+
+    std::string path_of(const std::string& name) const { return root_ + '/' + name; }
+    Result<std::string> new_temporary();
+    // Gives the finished temporary file its name and notes what barrier() has to sync.
+    Status publish(const std::string& temporary,
+                   const std::string& name,
+                   UniqueFd fd,
+                   Durability durability);
+    Status ensure_directory(const std::string& directory);
+    Result<std::shared_ptr<UniqueFd>> open_for_reading(const std::string& name);
+
+    const std::string root_;
+    std::mutex mutex_;  // guards what follows
+    std::uint64_t temporaries_ = 0;
+    std::set<std::string> known_directories_;
+    // Files and directories that barrier() has to sync. Bound: syncs early at 64 files.
+    std::vector<std::pair<std::string, UniqueFd>> unsynced_files_;
+    std::set<std::string> unsynced_directories_;
+    // Open files for reading, least recently used out first. Bound: 64 descriptors.
+    std::map<std::string, std::pair<std::shared_ptr<UniqueFd>, std::uint64_t>> open_files_;
+    std::uint64_t uses_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,71 @@
+#include "storage/memory/memory_storage.h"
+
+namespace holdfast {
+
+class MemoryStorage::Writer final : public ObjectWriter {
+  public:
+    Writer(MemoryStorage& storage, std::string name) : storage_(storage), name_(std::move(name)) {}
+
+    Status append(ByteSpan data) override {
+        data_.insert(data_.end(), data.begin(), data.end());
+        return {};
+    }
+    Status commit(Durability durability) override {
+        return storage_.put(name_, data_, durability);
+    }
+
+  private:
+    MemoryStorage& storage_;
+    const std::string name_;
+    Bytes data_;
+};
+
+Status MemoryStorage::put(const std::string& name, ByteSpan data, Durability) {
+    std::lock_guard lock(mutex_);
+    if (!objects_.emplace(name, Bytes(data.begin(), data.end())).second)
+        return Error(ErrorCode::already_exists, name + ": exists");
+    return {};
+}
+
+Result<std::unique_ptr<ObjectWriter>> MemoryStorage::begin(const std::string& name) {
+    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name));
+}
+
+Status MemoryStorage::read(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
+    std::lock_guard lock(mutex_);
+    const auto found = objects_.find(name);
+    if (found == objects_.end()) return Error(ErrorCode::not_found, name + ": no such object");
+    if (offset > found->second.size() || out.size() > found->second.size() - offset)
+        return Error(ErrorCode::corrupt, name + ": shorter than it should be");
+    std::copy_n(found->second.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+    return {};
+}
+
+Result<ObjectInfo> MemoryStorage::head(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    const auto found = objects_.find(name);
+    if (found == objects_.end()) return Error(ErrorCode::not_found, name + ": no such object");
+    return ObjectInfo{name, found->second.size()};
+}
+
+Status MemoryStorage::list(const std::string& prefix,
+                           const std::function<bool(const ObjectInfo&)>& visit) {
+    std::vector<ObjectInfo> found;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto it = objects_.lower_bound(prefix);
+             it != objects_.end() && it->first.starts_with(prefix); ++it)
+            found.push_back({it->first, it->second.size()});
+    }
+    for (const ObjectInfo& info : found)
+        if (!visit(info)) break;
+    return {};
+}
+
+Status MemoryStorage::remove(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    objects_.erase(name);
+    return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,75 @@
+// The storage seam: where a repository's bytes are kept. Names are written once: an object is
+// never changed, only removed. Every storage runs tests/contract/storage_contract.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace holdfast {
+
+struct ObjectInfo {
+    std::string name;
+    std::uint64_t bytes = 0;
+    bool operator==(const ObjectInfo&) const = default;
+};
+
+// How soon a put must survive a crash of the machine.
+enum class Durability {
+    deferred,  // after the next barrier()
+    immediate,  // when put or commit returns
+    none,      // may be lost in a crash (a lease)
+};
+
+// An object that is written piece by piece; nobody sees it before commit(). Destroyed without
+// commit, it leaves nothing. For one thread at a time.
+class ObjectWriter {
+  public:
+    virtual ~ObjectWriter() = default;
+    // Errors: out_of_space, unavailable, permission_denied. After an error: only destruction.
+    virtual Status append(ByteSpan data) = 0;
+    // Errors: already_exists when another object has taken the name.
+    virtual Status commit(Durability durability) = 0;
+};
+
+// Thread-safe. Read-after-write is demanded; list() may be behind and is used only to find points,
+// fragments, leases and marks, and for pruning.
+// Names are ASCII: components of [a-z0-9.-], separated by '/'.
+class Storage {
+  public:
+    virtual ~Storage() = default;
+
+    // What it is, for messages: a path or a URL without secrets.
+    virtual std::string description() const = 0;
+    // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
+    virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
+    virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
+    // Makes everything put with Durability::deferred survive a crash.
+    virtual Status barrier() = 0;
+
+    // Fills `out` from `offset` on. Errors: not_found; corrupt when the object ends before.
+    virtual Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) = 0;
+    // Errors: not_found.
+    virtual Result<ObjectInfo> head(const std::string& name) = 0;
+    // Calls `visit` for each object whose name begins with `prefix` (whole components: ends with '/'
+    // or is empty), in the order of their names; stops early when it returns false.
+    virtual Status list(const std::string& prefix,
+                        const std::function<bool(const ObjectInfo&)>& visit) = 0;
+    // Removes if it is there: no error when it is not.
+    virtual Status remove(const std::string& name) = 0;
+};
+
+// Whole object. Errors: not_found; corrupt when it is larger than `limit_bytes`.
+Result<Bytes> read_object(Storage& storage, const std::string& name, std::uint64_t limit_bytes);
+Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string& prefix);
+
+// Opens the storage that `url` names; builtin.cc is the list of schemes. A plain path is local.
+// With `create`, what is missing of a local path is made. Errors: not_found, invalid_argument.
+enum class OpenMode { existing, create };
+Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode);
+
+}  // namespace holdfast
