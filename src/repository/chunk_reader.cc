@@ -64,18 +64,29 @@ Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
     return read(chunk, purpose);
 }
 
-Result<Bytes> ChunkReader::read(const LocatedChunk& chunk, ChunkPurpose purpose) {
+Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
     std::uint64_t stored_bytes = 0;
     for (const std::uint32_t bytes : chunk.location.frame_bytes) stored_bytes += bytes;
     if (stored_bytes > 2ull * max_chunk_bytes) return bad(chunk.location.id, "stored size");
     Bytes stored(static_cast<std::size_t>(stored_bytes));
     HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
+    return stored;
+}
+
+Result<Bytes> ChunkReader::read(const LocatedChunk& chunk, ChunkPurpose purpose) {
+    HF_TRY(const Bytes stored, read_stored(chunk));
     return decode(chunk, stored, purpose);
 }
 
-Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk,
+Result<Bytes> ChunkReader::read_derived(const LocatedChunk& chunk) {
+    HF_TRY(const Bytes stored, read_stored(chunk));
+    ChunkHeader header;
+    return unseal(chunk, stored, header);
+}
+
+Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
                                   ByteSpan stored,
-                                  ChunkPurpose purpose) {
+                                  ChunkHeader& header) {
     const ChunkLocation& location = chunk.location;
     EnvelopeHeader envelope = chunk.container.header;
     envelope.repository = keyring_.repository();
@@ -84,7 +95,6 @@ Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk,
     Bytes content(location.raw_bytes);
     const std::size_t frame_raw = location.frame_log2 == 0 ? location.raw_bytes
                                                            : std::size_t{1} << location.frame_log2;
-    ChunkHeader header;
     std::size_t offset = 0, stored_offset = 0;
     for (std::size_t i = 0; i < location.frame_bytes.size(); ++i) {
         HF_TRY(const Bytes plain,
@@ -102,7 +112,15 @@ Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk,
                                  MutableByteSpan(content).subspan(offset, raw)));
         offset += raw;
     }
-    HF_TRY_STATUS(verify_id(location, header, content, purpose, keyring_));
+    return content;
+}
+
+Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk,
+                                  ByteSpan stored,
+                                  ChunkPurpose purpose) {
+    ChunkHeader header;
+    HF_TRY(Bytes content, unseal(chunk, stored, header));
+    HF_TRY_STATUS(verify_id(chunk.location, header, content, purpose, keyring_));
     return content;
 }
 

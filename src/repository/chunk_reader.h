@@ -18,10 +18,14 @@ class ChunkReader {
     // The whole content, its id verified. Errors: not_found (no such chunk or object), corrupt.
     Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
     Result<Bytes> read(const LocatedChunk& chunk, ChunkPurpose purpose);
+    // A chunk whose id is derived from another chunk's (fingerprints): authenticated by its seal only.
+    Result<Bytes> read_derived(const LocatedChunk& chunk);
     // The stored frames of `chunk` are already in memory (`stored`).
     Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored, ChunkPurpose purpose);
 
   private:
+    Result<Bytes> read_stored(const LocatedChunk& chunk);
+    Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);
 
     Storage& storage_;

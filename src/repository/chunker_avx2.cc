@@ -56,21 +56,41 @@ HF_AVX2 inline __m256i advance(__m256i hash, __m256i bytes) {
     return _mm256_add_epi16(_mm256_add_epi16(hash, hash), x);
 }
 
+// The hashes at 16 positions of each lane.
+using Hashes = std::uint16_t[16][lanes];
+
+HF_AVX2 inline void store(std::uint16_t (&row)[lanes], __m256i hash) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(row), hash);
+}
+
 // Goes on by 16 bytes in each lane. Bits 2 * lane and 2 * lane + 1 of the result say whether one of
 // the lane's 16 positions is a candidate.
-HF_AVX2 inline std::uint32_t step(const std::uint8_t* first, std::size_t stretch, __m256i& hash) {
+HF_AVX2 inline std::uint32_t step(const std::uint8_t* first,
+                                  std::size_t stretch,
+                                  __m256i& hash,
+                                  Hashes& hashes) {
     __m256i columns[8];
     transpose(first, stretch, columns);
     __m256i least = constant(0xFFFF);
-    for (const __m256i column : columns) {
-        hash = advance(hash, _mm256_and_si256(column, constant(0xFF)));
+    for (std::size_t k = 0; k < 8; ++k) {
+        hash = advance(hash, _mm256_and_si256(columns[k], constant(0xFF)));
+        store(hashes[2 * k], hash);
         least = _mm256_min_epu16(least, hash);
-        hash = advance(hash, _mm256_srli_epi16(column, 8));
+        hash = advance(hash, _mm256_srli_epi16(columns[k], 8));
+        store(hashes[2 * k + 1], hash);
         least = _mm256_min_epu16(least, hash);
     }
     const __m256i above = _mm256_subs_epu16(least, constant(candidate_limit - 1));
     return static_cast<std::uint32_t>(
         _mm256_movemask_epi8(_mm256_cmpeq_epi16(above, _mm256_setzero_si256())));
+}
+
+// Which of a lane's 16 positions are candidates.
+HF_AVX2 inline std::uint64_t candidates(const Hashes& hashes, std::size_t lane) {
+    std::uint64_t bits = 0;
+    for (std::size_t k = 0; k < 16; ++k)
+        bits |= std::uint64_t{hashes[k][lane] < candidate_limit} << k;
+    return bits;
 }
 
 // Asks for the scan_step bytes at first + offset, which are the next call's more often than not;
@@ -80,6 +100,7 @@ HF_AVX2 inline std::uint32_t step(const std::uint8_t* first, std::size_t stretch
 inline void prefetch(const std::uint8_t* first, std::size_t offset) {
     const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(first) + offset;
     for (std::size_t line = 0; line < scan_step; line += 64)
+        // NOLINTNEXTLINE(performance-no-int-to-ptr)
         __builtin_prefetch(reinterpret_cast<const void*>(address + line));
 }
 
@@ -89,20 +110,19 @@ HF_AVX2 void scan_avx2(const std::uint8_t* first, std::size_t count, std::uint64
     static_assert(scan_step == lanes * 16 && window_bytes == 16);
     std::fill_n(bitmap, count / 64, 0);
     const std::size_t stretch = count / lanes;
+    alignas(32) Hashes hashes;
     __m256i hash = _mm256_setzero_si256();
     // The 16 bytes before each stretch.
-    step(first - window_bytes, stretch, hash);
+    step(first - window_bytes, stretch, hash, hashes);
     for (std::size_t begin = 0; begin < stretch; begin += 16) {
         prefetch(first, count + begin * lanes);
-        std::uint32_t found = step(first + begin, stretch, hash);
-        while (found != 0) [[unlikely]] {
-                const auto lane = static_cast<unsigned>(std::countr_zero(found)) / 2;
-                const std::size_t position = lane * stretch + begin;
-                std::uint64_t bits = 0;
-                scan_portable(first + position, 16, &bits);
-                bitmap[position / 64] |= bits << (position % 64);
-                found &= ~(std::uint32_t{3} << (2 * lane));
-            }
+        std::uint32_t found = step(first + begin, stretch, hash, hashes);
+        while (found != 0) {
+            const auto lane = static_cast<unsigned>(std::countr_zero(found)) / 2;
+            const std::size_t position = lane * stretch + begin;
+            bitmap[position / 64] |= candidates(hashes, lane) << (position % 64);
+            found &= ~(std::uint32_t{3} << (2 * lane));
+        }
     }
 }
 

@@ -74,6 +74,13 @@ Result<std::shared_ptr<DirectoryLeaf>> DirectoryCursor::next() {
     return std::shared_ptr<DirectoryLeaf>();
 }
 
+bool DirectoryCursor::at_end() const {
+    if (leaf_) return false;
+    for (const Level& level : levels_)
+        if (level.next < level.node.children.size()) return false;
+    return true;
+}
+
 namespace {
 
 Status visit_extents(ChunkReader& chunks,

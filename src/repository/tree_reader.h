@@ -19,6 +19,8 @@ class DirectoryCursor {
     static Result<DirectoryCursor> open(ChunkReader& chunks, const ChunkId& root);
     // The next leaf; nothing after the last.
     Result<std::shared_ptr<DirectoryLeaf>> next();
+    // Whether the leaf that next() returned was the last.
+    bool at_end() const;
     // Goes on at the leaf that would hold `name`: nothing before it is read. From the start only.
     Status seek(std::string_view name);
 

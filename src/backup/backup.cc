@@ -1,0 +1,512 @@
+#include "backup/backup.h"
+
+#include <deque>
+#include <unordered_map>
+
+#include "backup/content_pipeline.h"
+#include "backup/tree_merger.h"
+#include "base/bounded_queue.h"
+
+namespace holdfast {
+namespace {
+
+// Entries that wait for a file before them to be read: 600 bytes each, 5 MiB.
+constexpr std::size_t max_waiting_items = 8192;
+// Batches of 256 events that the walk may be ahead: 300 bytes an event, 2.5 MiB.
+constexpr std::size_t walk_ahead_batches = 32;
+// Names of hard links that are remembered; beyond it, contents are read again and deduplicated.
+constexpr std::size_t max_remembered_links = 65536;
+// A change within the clock's tick of the previous backup's look may have been missed by it.
+constexpr TimeNs clock_tick = 20'000'000;
+constexpr std::size_t max_reported_problems = 1000, max_recorded_problems = 100;
+
+using EventBatch = std::vector<SourceEvent>;
+
+// One name in 16, always the same ones, so that groups after a change are the groups before it.
+bool name_ends_group(std::string_view name) {
+    std::uint32_t hash = 2166136261u;
+    for (const char c : name) hash = (hash ^ static_cast<std::uint8_t>(c)) * 16777619u;
+    return (hash >> 24) % 16 == 0;
+}
+
+// What the tree gets, in the order of the walk.
+struct TreeItem {
+    enum class Kind : std::uint8_t { enter, same, task, ready, leave };
+    Kind kind;
+    PreviousEntry previous;           // enter, same
+    std::string name;                 // enter
+    Metadata metadata;                // enter
+    std::shared_ptr<FileTask> task;   // task; ready: whose content `name` shares
+    std::optional<Entry> entry;       // ready
+    TreeMerger::Gone gone = TreeMerger::Gone::nothing;  // leave
+};
+
+// The walk, in a thread of its own.
+class Walker {
+  public:
+    Walker(Source& source, std::stop_token stop) : queue_(walk_ahead_batches) {
+        thread_ = std::jthread([this, &source, stop] { run(source, stop); });
+    }
+    ~Walker() { queue_.abort(); }
+
+    // The next batch; empty at the end. Errors: of the walk.
+    Result<EventBatch> next() {
+        auto batch = queue_.pop();
+        if (batch) return std::move(*batch);
+        if (!status_.ok()) return status_.error();
+        return EventBatch{};
+    }
+
+  private:
+    void run(Source& source, const std::stop_token& stop) {
+        status_ = walk(source, stop);
+        queue_.close();
+    }
+    Status walk(Source& source, const std::stop_token& stop) {
+        HF_TRY(const std::unique_ptr<SourceStream> stream, source.walk());
+        while (!stop.stop_requested()) {
+            EventBatch batch;
+            HF_TRY_STATUS(stream->next(batch));
+            if (batch.empty() || !queue_.push(std::move(batch))) return {};
+        }
+        return {};
+    }
+
+    BoundedQueue<EventBatch> queue_;
+    Status status_;  // read after the queue is closed
+    std::jthread thread_;
+};
+
+// The state of one backup. For one thread; others work for it.
+class Backup {
+  public:
+    Backup(Repository& repository,
+           Source& source,
+           const BackupOptions& options,
+           Progress& progress,
+           std::stop_token stop)
+        : repository_(repository),
+          source_(source),
+          options_(options),
+          progress_(progress),
+          stop_(std::move(stop)) {}
+
+    Result<BackupReport> run();
+
+  private:
+    struct OpenDirectory {
+        std::string path;  // with a trailing slash
+        PreviousDirectory previous;
+    };
+
+    Status choose_parent();
+    Status walk();
+    Status handle(SourceEvent& event);
+    Status handle_enter(SourceEvent& event);
+    Status handle_leave();
+    Status handle_entry(SourceEvent& event);
+    Status handle_file(SourceEvent& event, const PreviousEntry& previous);
+    void problem(const std::string& path, const std::string& what);
+    Result<PreviousEntry> find_previous(const std::string& name);
+    bool is_unchanged(const SourceEvent& event, const Entry& previous) const;
+    std::string path_of(const std::string& name) const;
+    void count(const Metadata& metadata);
+
+    void submit_open_group();
+    void push(TreeItem item);
+    Status drain(std::size_t keep);
+    Status apply(TreeItem& item);
+    Status stop_walking();
+    Result<BackupReport> finish();
+    Result<BackupReport> dry_report();
+
+    Repository& repository_;
+    Source& source_;
+    const BackupOptions& options_;
+    Progress& progress_;
+    const std::stop_token stop_;
+
+    BackupReport report_;
+    RestorePointRecord record_;
+    std::shared_ptr<const Entry> previous_root_;
+    TimeNs previous_started_ = 0;
+    ChunkReader* chunks_ = nullptr;
+
+    std::unique_ptr<WriteSession> session_;
+    std::optional<Chunker> chunker_;
+    std::unique_ptr<NodeStore> nodes_;
+    std::unique_ptr<ChunkSink> sink_;
+    std::unique_ptr<ContentPipeline> pipeline_;
+    std::optional<TreeMerger> merger_;
+
+    std::vector<OpenDirectory> directories_;
+    std::deque<TreeItem> items_;
+    std::vector<std::shared_ptr<FileTask>> group_;
+    std::uint64_t group_bytes_ = 0;
+    std::size_t items_at_group_start_ = 0;
+    std::size_t pushed_items_ = 0;
+
+    struct LinkKey {
+        std::uint64_t file_system, inode;
+        bool operator==(const LinkKey&) const = default;
+    };
+    struct LinkHash {
+        std::size_t operator()(const LinkKey& key) const {
+            return static_cast<std::size_t>(key.inode * 0x9E3779B97F4A7C15u ^ key.file_system);
+        }
+    };
+    std::unordered_map<LinkKey, std::shared_ptr<FileTask>, LinkHash> links_;
+};
+
+void Backup::problem(const std::string& path, const std::string& what) {
+    ++report_.problem_count;
+    ++progress_.problems;
+    if (report_.problems.size() < max_reported_problems)
+        report_.problems.push_back(path + ": " + what);
+    if (record_.skipped_paths.size() < max_recorded_problems)
+        record_.skipped_paths.push_back(path);
+}
+
+std::string Backup::path_of(const std::string& name) const {
+    return directories_.empty() ? name : directories_.back().path + name;
+}
+
+// The previous version that the type asks for.
+Status Backup::choose_parent() {
+    record_.type = BackupType::full;
+    if (repository_.keyring().role() == KeyRole::writer) return {};
+    const SourceId source = repository_.keyring().source_id(options_.host, options_.name);
+    HF_TRY(const std::vector<PointInfo> points, repository_.points(source));
+    const PointInfo* complete = nullptr;
+    const PointInfo* partial = nullptr;
+    const PointInfo* full = nullptr;
+    for (const PointInfo& point : points) {
+        if (point.is_deleted) continue;
+        const bool counts_as_full = point.record.type == BackupType::full ||
+                                    point.record.type == BackupType::synthetic_full;
+        if (point.record.is_partial) {
+            if (partial == nullptr) partial = &point;
+            continue;
+        }
+        if (complete == nullptr) complete = &point;
+        if (full == nullptr && counts_as_full) full = &point;
+    }
+    const PointInfo* parent = nullptr;
+    if (options_.type == BackupType::incremental) parent = complete;
+    if (options_.type == BackupType::differential) parent = full;
+    // An interrupted first backup is a parent too, but makes its successor no less full.
+    if (parent != nullptr) {
+        record_.type = options_.type;
+        record_.parent = parent->id;
+        if (options_.type == BackupType::differential) record_.base_full = parent->id;
+    } else if (complete == nullptr && options_.type != BackupType::full) {
+        parent = partial;
+    }
+    if (parent == nullptr) return {};
+    // Files that were changed while the previous backup ran are read again.
+    previous_started_ = parent->record.started - clock_tick;
+    previous_root_ = std::make_shared<const Entry>(parent->record.root);
+    return {};
+}
+
+Result<BackupReport> Backup::run() {
+    const Clock& clock = repository_.clock();
+    record_.started = options_.time.value_or(clock.now());
+    record_.source = options_.source_url;
+    record_.host = options_.host;
+    record_.name = options_.name;
+    record_.tags = options_.tags;
+    record_.program = options_.program;
+    const WriterIdentity identity = this_process(options_.host);
+    record_.machine_id = identity.machine_id;
+
+    if (options_.mode == BackupOptions::Mode::store) {
+        HF_TRY(session_, WriteSession::begin(repository_, identity));
+        record_.session = session_->id();
+    }
+    HF_TRY(chunks_, repository_.chunks());
+    HF_TRY_STATUS(choose_parent());
+    report_.type = record_.type;
+    if (session_) {
+        const ChunkSizes& sizes = repository_.config().chunk_sizes;
+        const Keyring& keyring = repository_.keyring();
+        chunker_.emplace(
+            ChunkerParameters{sizes.min_bytes, sizes.avg_bytes, sizes.max_bytes},
+            keyring.writer().chunker_key);
+        nodes_ = std::make_unique<NodeStore>(*session_, keyring);
+        sink_ = std::make_unique<ChunkSink>(
+            *session_, keyring, options_.compression, options_.threads);
+        const PageTrust trust = options_.type == BackupType::full ? PageTrust::contents
+                                                                  : PageTrust::fingerprints;
+        pipeline_ = std::make_unique<ContentPipeline>(
+            source_, ContentContext{repository_, *sink_, *chunker_, progress_, trust},
+            repository_.members(), options_.threads);
+        merger_.emplace(*nodes_);
+    }
+    Status walked = walk();
+    if (walked.ok() && session_) {
+        submit_open_group();
+        walked = drain(0);
+    }
+    if (!walked.ok()) {
+        // Threads that still read must end before what they use does.
+        if (pipeline_) pipeline_->finish();
+        if (sink_) (void)sink_->finish().ok();
+        return std::move(walked).error();
+    }
+    return session_ ? finish() : dry_report();
+}
+
+Status Backup::walk() {
+    Walker walker(source_, stop_);
+    for (;;) {
+        if (stop_.stop_requested()) return stop_walking();
+        HF_TRY(EventBatch batch, walker.next());
+        if (batch.empty()) break;
+        for (SourceEvent& event : batch) HF_TRY_STATUS(handle(event));
+        if (session_) {
+            HF_TRY_STATUS(drain(max_waiting_items));
+            HF_TRY_STATUS(session_->maybe_checkpoint());
+            progress_.stored_bytes = session_->new_bytes();
+        }
+    }
+    if (stop_.stop_requested()) return stop_walking();
+    return {};
+}
+
+// Interrupted: every open directory ends here, and what is known so far becomes a partial point.
+Status Backup::stop_walking() {
+    report_.is_partial = true;
+    record_.is_partial = true;
+    if (directories_.empty())
+        return Error(ErrorCode::cancelled, "interrupted before anything was stored");
+    while (!directories_.empty()) HF_TRY_STATUS(handle_leave());
+    return {};
+}
+
+Status Backup::handle(SourceEvent& event) {
+    ++progress_.entries;
+    switch (event.kind) {
+        case SourceEventKind::enter: return handle_enter(event);
+        case SourceEventKind::leave: return handle_leave();
+        case SourceEventKind::entry: return handle_entry(event);
+        case SourceEventKind::problem: problem(event.name, event.problem); return {};
+    }
+    return {};
+}
+
+Result<PreviousEntry> Backup::find_previous(const std::string& name) {
+    if (!directories_.empty()) return directories_.back().previous.find(name);
+    return PreviousEntry{previous_root_, nullptr, 0, false};
+}
+
+void Backup::count(const Metadata& metadata) {
+    RestorePointStats& stats = record_.stats;
+    if (metadata.type == EntryType::file) ++stats.files;
+    else if (metadata.type == EntryType::directory) ++stats.directories;
+    else ++stats.others;
+    stats.content_bytes += metadata.size;
+}
+
+Status Backup::handle_enter(SourceEvent& event) {
+    HF_TRY(PreviousEntry previous, find_previous(event.name));
+    if (previous.entry && previous.entry->metadata.type != EntryType::directory)
+        previous.entry.reset();
+    // Unchanged metadata includes the extended attributes: setting one changes the ctime.
+    if (previous.entry && is_unchanged(event, *previous.entry)) {
+        event.metadata = previous.entry->metadata;
+    } else {
+        const Status completed = source_.complete(event, event.metadata);
+        if (!completed.ok()) problem(path_of(event.name), completed.error().message());
+    }
+    count(event.metadata);
+    const std::string path = directories_.empty() ? "" : path_of(event.name) + '/';
+    HF_TRY(PreviousDirectory directory, PreviousDirectory::open(chunks_, previous.entry));
+    directories_.push_back({path, std::move(directory)});
+    TreeItem item{TreeItem::Kind::enter, std::move(previous), std::move(event.name),
+                  std::move(event.metadata), nullptr, std::nullopt};
+    if (item.name.empty()) item.name = "/";
+    push(std::move(item));
+    return {};
+}
+
+Status Backup::handle_leave() {
+    HF_TRY(const bool all, directories_.back().previous.all_found());
+    directories_.pop_back();
+    TreeItem item{TreeItem::Kind::leave, {}, {}, {}, nullptr, std::nullopt};
+    item.gone = all ? TreeMerger::Gone::nothing : TreeMerger::Gone::something;
+    push(std::move(item));
+    return {};
+}
+
+bool Backup::is_unchanged(const SourceEvent& event, const Entry& previous) const {
+    const Metadata& now = event.metadata;
+    const Metadata& then = previous.metadata;
+    return now.ctime == then.ctime && now.mtime == then.mtime && now.size == then.size &&
+           now.inode == then.inode && now.type == then.type && now.mode == then.mode &&
+           now.uid == then.uid && now.gid == then.gid && now.has_links == then.has_links &&
+           now.file_system == then.file_system && now.device == then.device &&
+           now.attributes == then.attributes && now.ctime < previous_started_;
+}
+
+Status Backup::handle_entry(SourceEvent& event) {
+    HF_TRY(const PreviousEntry previous, find_previous(event.name));
+    count(event.metadata);
+    if (previous.entry && is_unchanged(event, *previous.entry)) {
+        if (event.metadata.type == EntryType::file) {
+            ++progress_.files;
+            progress_.bytes += event.metadata.size;
+        }
+        push({TreeItem::Kind::same, previous, {}, {}, nullptr, std::nullopt});
+        return {};
+    }
+    if (event.metadata.type == EntryType::file) return handle_file(event, previous);
+    Entry entry{event.name, event.metadata, NoContent{}};
+    const Status completed = source_.complete(event, entry.metadata);
+    if (!completed.ok()) {
+        if (completed.error().code() == ErrorCode::not_found) return {};
+        problem(path_of(event.name), completed.error().message());
+        if (entry.metadata.type == EntryType::symlink) return {};
+    }
+    push({TreeItem::Kind::ready, {}, {}, {}, nullptr, std::move(entry)});
+    return {};
+}
+
+Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
+    if (!session_) {
+        progress_.bytes += event.metadata.size;
+        ++progress_.files;
+        return {};
+    }
+    const LinkKey key{event.metadata.file_system, event.metadata.inode};
+    if (event.metadata.has_links) {
+        const auto found = links_.find(key);
+        if (found != links_.end()) {
+            Entry entry{event.name, event.metadata, NoContent{}};
+            push({TreeItem::Kind::ready, {}, {}, {}, found->second, std::move(entry)});
+            return {};
+        }
+    }
+    auto task = std::make_shared<FileTask>();
+    const bool is_small = event.metadata.size < small_file_bytes;
+    const std::uint64_t bytes = event.metadata.size;
+    if (previous.entry && previous.entry->metadata.type == EntryType::file)
+        task->previous = previous.entry;
+    task->entry.name = event.name;
+    if (event.metadata.has_links && links_.size() < max_remembered_links) links_.emplace(key, task);
+    const std::string name = event.name;
+    task->event = std::move(event);
+    push({TreeItem::Kind::task, {}, path_of(name), {}, task, std::nullopt});
+    if (!is_small) {
+        pipeline_->submit_file(std::move(task));
+        return {};
+    }
+    if (group_.empty()) items_at_group_start_ = pushed_items_;
+    group_.push_back(std::move(task));
+    group_bytes_ += bytes;
+    const bool at_boundary = group_bytes_ >= group_min_bytes && name_ends_group(name);
+    if (at_boundary || group_bytes_ >= group_max_bytes || group_.size() >= group_max_files)
+        submit_open_group();
+    return {};
+}
+
+void Backup::submit_open_group() {
+    if (group_.empty()) return;
+    pipeline_->submit_group(std::exchange(group_, {}));
+    group_bytes_ = 0;
+}
+
+void Backup::push(TreeItem item) {
+    if (!session_) return;
+    items_.push_back(std::move(item));
+    ++pushed_items_;
+    // What waits for an open group must not grow without bound.
+    if (!group_.empty() && pushed_items_ - items_at_group_start_ >= max_waiting_items / 2)
+        submit_open_group();
+}
+
+// Applies what is ready, and waits until no more than `keep` items are left.
+Status Backup::drain(std::size_t keep) {
+    while (!items_.empty()) {
+        TreeItem& item = items_.front();
+        if (item.task && !item.task->is_done()) {
+            if (items_.size() <= keep) return {};
+            if (!group_.empty()) submit_open_group();
+            item.task->wait();
+        }
+        HF_TRY_STATUS(apply(item));
+        items_.pop_front();
+    }
+    return {};
+}
+
+Status Backup::apply(TreeItem& item) {
+    switch (item.kind) {
+        case TreeItem::Kind::enter:
+            merger_->enter(
+                std::move(item.name), std::move(item.metadata), std::move(item.previous));
+            return {};
+        case TreeItem::Kind::same: return merger_->same(item.previous);
+        case TreeItem::Kind::leave: return merger_->leave(item.gone);
+        case TreeItem::Kind::ready:
+            if (item.task) {
+                // Another name of a file that was read: the same metadata and content.
+                if (item.task->outcome == FileOutcome::skipped ||
+                    item.task->outcome == FileOutcome::vanished)
+                    return {};
+                item.entry->metadata = item.task->entry.metadata;
+                item.entry->content = item.task->entry.content;
+            }
+            return merger_->add(std::move(*item.entry));
+        case TreeItem::Kind::task: break;
+    }
+    FileTask& task = *item.task;
+    switch (task.outcome) {
+        case FileOutcome::stored: break;
+        case FileOutcome::stored_unstable: problem(item.name, task.problem); break;
+        case FileOutcome::skipped:
+            problem(item.name, task.problem);
+            ++record_.stats.skipped;
+            [[fallthrough]];
+        case FileOutcome::vanished:
+            --record_.stats.files;
+            record_.stats.content_bytes -= task.event.metadata.size;
+            return {};
+    }
+    record_.stats.content_bytes += task.entry.metadata.size - task.event.metadata.size;
+    return merger_->add(task.event.metadata.has_links ? task.entry : std::move(task.entry));
+}
+
+Result<BackupReport> Backup::dry_report() {
+    report_.stats = record_.stats;
+    return std::move(report_);
+}
+
+Result<BackupReport> Backup::finish() {
+    pipeline_->finish();
+    HF_TRY_STATUS(sink_->finish());
+    HF_TRY(record_.root, merger_->take_root());
+    record_.root.name = "/";
+    record_.finished = repository_.clock().now();
+    record_.stats.read_bytes = progress_.read_bytes;
+    HF_TRY(const WriteSession::Committed committed, session_->commit(record_));
+    report_.point = committed.id;
+    report_.stored_bytes = committed.stored_bytes;
+    progress_.stored_bytes = committed.stored_bytes;
+    report_.stats = record_.stats;
+    // Folding is housekeeping: the point is safe without it.
+    (void)repository_.fold().ok();
+    return std::move(report_);
+}
+
+}  // namespace
+
+Result<BackupReport> run_backup(Repository& repository,
+                                Source& source,
+                                const BackupOptions& options,
+                                Progress& progress,
+                                std::stop_token stop) {
+    return Backup(repository, source, options, progress, std::move(stop)).run();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,99 @@
+// Turns stretches of content into chunks: hashes, deduplicates, and hands what is new to the
+// compressing threads.
+#pragma once
+
+#include "base/worker_pool.h"
+#include "repository/compression.h"
+#include "repository/write_session.h"
+
+namespace holdfast {
+
+// Objects that are lent to one thread at a time, made when none is free.
+template <typename T>
+class LendingPool {
+  public:
+    template <typename Make>
+    std::unique_ptr<T> take(Make make) {
+        std::lock_guard lock(mutex_);
+        if (free_.empty()) return make();
+        std::unique_ptr<T> item = std::move(free_.back());
+        free_.pop_back();
+        return item;
+    }
+    void give_back(std::unique_ptr<T> item) {
+        std::lock_guard lock(mutex_);
+        free_.push_back(std::move(item));
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<T>> free_;
+};
+
+// Thread-safe. Memory: `queued_chunks` and as many as there are threads, each at most 2 MiB raw and
+// as much compressed.
+class ChunkSink {
+  public:
+    static constexpr std::size_t queued_chunks = 3;
+
+    ChunkSink(WriteSession& session,
+              const Keyring& keyring,
+              CompressionLevel level,
+              std::size_t threads);
+
+    WriteSession& session() { return session_; }
+    const Keyring& keyring() const { return keyring_; }
+
+    // Stores `content` with one member (page_bytes 0), or a member for each page. `framed` content
+    // is stored in independent frames of 64 KiB.
+    enum class Framing { whole, framed };
+    ChunkId put(ByteSpan content, std::uint32_t page_bytes, Framing framing);
+    // Stores `content` that divides into members of these lengths and hashes.
+    ChunkId put_members(Bytes content,
+                        std::vector<std::uint32_t> lengths,
+                        std::span<const Digest> hashes);
+    // The same, for pages whose hashes are known.
+    ChunkId put_pages(Bytes content, std::uint32_t page_bytes, std::span<const Digest> hashes);
+
+    // Errors that the compressing threads met; the session has failed then.
+    Status status() const;
+    // Waits until everything is appended.
+    Status finish();
+
+  private:
+    struct Job {
+        ChunkId id;
+        ChunkPurpose purpose = ChunkPurpose::data;
+        Bytes content;
+        MemberLayout members;
+        std::uint8_t frame_log2 = 0;
+    };
+    void submit(Job job);
+    void run(const Job& job);
+    void put_fingerprints(const ChunkId& chunk,
+                          std::uint32_t page_bytes,
+                          std::span<const Digest> hashes);
+
+    WriteSession& session_;
+    const Keyring& keyring_;
+    const CompressionLevel level_;
+    LendingPool<Compressor> compressors_;
+    mutable std::mutex mutex_;  // guards status_
+    Status status_;
+    std::unique_ptr<WorkerPool> pool_;
+};
+
+// Page fingerprints of a chunk: the first eight bytes of each member's hash.
+// docs/format.md#fingerprints.
+struct PageFingerprints {
+    std::uint32_t page_bytes = 0;
+    std::vector<std::uint64_t> pages;
+};
+// Nothing when the chunk has none. Errors: corrupt, and of the storage.
+Result<std::optional<PageFingerprints>> read_fingerprints(Repository& repository,
+                                                          const ChunkId& chunk);
+inline std::uint64_t fingerprint_of(const Digest& hash) {
+    return ByteReader(hash.bytes).u64();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,195 @@
+#include "backup/content_pipeline.h"
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+// How often a file that changes while it is read is read.
+constexpr int max_attempts = 3;
+
+}  // namespace
+
+void FileTask::finish() {
+    {
+        std::lock_guard lock(mutex_);
+        done_ = true;
+    }
+    changed_.notify_all();
+}
+
+void FileTask::wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_; });
+}
+
+bool FileTask::is_done() const {
+    std::lock_guard lock(mutex_);
+    return done_;
+}
+
+// Small files' contents, one after the other, on their way to become a chunk.
+struct ContentPipeline::Group {
+    struct Member {
+        FileTask* task;
+        std::uint32_t offset;
+        std::uint32_t bytes;
+        Digest hash;
+    };
+    Bytes content;
+    std::vector<Member> members;
+};
+
+ContentPipeline::ContentPipeline(Source& source,
+                                 const ContentContext& context,
+                                 MemberCache& members,
+                                 std::size_t threads)
+    : source_(source),
+      context_(context),
+      members_(members),
+      // Waiting groups hold no content: it is read by the thread that takes them.
+      pool_(std::make_unique<WorkerPool>(threads, 2)) {}
+
+void ContentPipeline::submit_group(std::vector<std::shared_ptr<FileTask>> group) {
+    pool_->submit([this, group = std::move(group)]() mutable { read_group(group); });
+}
+
+void ContentPipeline::submit_file(std::shared_ptr<FileTask> task) {
+    pool_->submit([this, task = std::move(task)] {
+        read_file(*task);
+        task->finish();
+    });
+}
+
+void ContentPipeline::finish() {
+    pool_.reset();
+}
+
+template <typename ReadContent>
+void ContentPipeline::read_stable(FileTask& task, ReadContent read_content) {
+    for (int attempt = 1;; ++attempt) {
+        auto file = source_.open(task.event);
+        if (!file.ok()) {
+            task.outcome = file.error().code() == ErrorCode::not_found ? FileOutcome::vanished
+                                                                       : FileOutcome::skipped;
+            task.problem = file.error().message();
+            return;
+        }
+        const auto attempt_once = [&]() -> Result<bool> {
+            HF_TRY(task.entry.metadata, (*file)->metadata());
+            HF_TRY(task.entry.content, read_content(**file, task.entry.metadata.size));
+            return (*file)->has_changed();
+        };
+        const auto changed = attempt_once();
+        const bool became_shorter =
+            !changed.ok() && changed.error().code() == ErrorCode::conflict;
+        if (!changed.ok() && (!became_shorter || attempt == max_attempts)) {
+            task.outcome = FileOutcome::skipped;
+            task.problem = changed.error().message();
+            return;
+        }
+        if (changed.ok() && !*changed) return;
+        if (attempt == max_attempts) {
+            task.outcome = FileOutcome::stored_unstable;
+            task.problem = "it changed each time it was read";
+            return;
+        }
+    }
+}
+
+Result<Content> ContentPipeline::read_large(SourceFile& file,
+                                            const FileTask& task,
+                                            std::uint64_t bytes) {
+    auto reader = readers_.take([this] { return std::make_unique<FileContentReader>(context_); });
+    auto content = reader->read(file, task.event.name, bytes, task.previous.get());
+    readers_.give_back(std::move(reader));
+    return content;
+}
+
+void ContentPipeline::read_file(FileTask& task) {
+    task.entry.name = task.event.name;
+    read_stable(task, [&](SourceFile& file, std::uint64_t bytes) -> Result<Content> {
+        if (bytes == 0) return Content(NoContent{});
+        if (bytes > max_inline_bytes) return read_large(file, task, bytes);
+        InlineContent content{Bytes(static_cast<std::size_t>(bytes))};
+        HF_TRY(const std::size_t count, file.read(0, content.data));
+        if (count != bytes) return Error(ErrorCode::conflict, "the file became shorter");
+        return Content(std::move(content));
+    });
+    ++context_.progress.files;
+}
+
+bool ContentPipeline::read_small(FileTask& task, Group& group) {
+    task.entry.name = task.event.name;
+    const std::size_t start = group.content.size();
+    bool is_small = true;
+    read_stable(task, [&](SourceFile& file, std::uint64_t bytes) -> Result<Content> {
+        group.content.resize(start);
+        is_small = bytes < small_file_bytes;
+        if (!is_small || bytes == 0) return Content(NoContent{});
+        group.content.resize(start + static_cast<std::size_t>(bytes));
+        const MutableByteSpan space = MutableByteSpan(group.content).subspan(start);
+        HF_TRY(const std::size_t count, file.read(0, space));
+        if (count != bytes) return Error(ErrorCode::conflict, "the file became shorter");
+        if (bytes > max_inline_bytes) return Content(NoContent{});  // store_group fills it in
+        InlineContent content{Bytes(space.begin(), space.end())};
+        group.content.resize(start);
+        return Content(std::move(content));
+    });
+    if (task.outcome == FileOutcome::skipped || task.outcome == FileOutcome::vanished)
+        group.content.resize(start);
+    return is_small;
+}
+
+void ContentPipeline::read_group(std::vector<std::shared_ptr<FileTask>>& tasks) {
+    Group group;
+    const SecretKey& key = context_.sink.keyring().member_key();
+    for (const auto& task : tasks) {
+        const std::size_t start = group.content.size();
+        if (!read_small(*task, group)) {
+            read_file(*task);
+            task->finish();
+            continue;
+        }
+        const std::size_t bytes = group.content.size() - start;
+        context_.progress.read_bytes += task->entry.metadata.size;
+        context_.progress.bytes += task->entry.metadata.size;
+        ++context_.progress.files;
+        if (bytes == 0) {
+            task->finish();
+            continue;
+        }
+        const Digest hash = keyed_hash(key, ByteSpan(group.content).subspan(start));
+        const auto known = members_.find(hash);
+        if (known && known->bytes == bytes && context_.sink.session().contains(known->chunk)) {
+            task->entry.content =
+                RunContent{{Run{RunKind::data, known->chunk, known->offset, bytes}}};
+            group.content.resize(start);
+            task->finish();
+            continue;
+        }
+        group.members.push_back({task.get(), static_cast<std::uint32_t>(start),
+                                 static_cast<std::uint32_t>(bytes), hash});
+    }
+    store_group(group);
+}
+
+void ContentPipeline::store_group(Group& group) {
+    if (group.members.empty()) return;
+    std::vector<std::uint32_t> lengths;
+    std::vector<Digest> hashes;
+    for (const Group::Member& member : group.members) {
+        lengths.push_back(member.bytes);
+        hashes.push_back(member.hash);
+    }
+    const ChunkId id =
+        context_.sink.put_members(std::move(group.content), std::move(lengths), hashes);
+    for (const Group::Member& member : group.members) {
+        members_.insert(member.hash, {id, member.offset, member.bytes});
+        member.task->entry.content =
+            RunContent{{Run{RunKind::data, id, member.offset, member.bytes}}};
+        member.task->finish();
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,61 @@
+// Files on their way back: opened with their first piece, finished with their last.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "restore/restore.h"
+#include "restore/target_directory.h"
+
+namespace holdfast {
+
+// One file that is being written (or compared). Its pieces may be done by several threads.
+class FileWriter {
+  public:
+    enum class Purpose : std::uint8_t { write, compare };
+
+    FileWriter(std::shared_ptr<TargetDirectory> directory,
+               Entry entry,
+               Overwrite overwrite,
+               Purpose purpose)
+        : directory_(std::move(directory)),
+          entry_(std::move(entry)),
+          overwrite_(overwrite),
+          purpose_(purpose) {}
+
+    const Entry& entry() const { return entry_; }
+    std::string path() const { return directory_->path() + '/' + entry_.name; }
+
+    // Whether the target has the file already, by size and time; `changed` leaves it alone then.
+    bool is_present() const;
+    // Pieces still to come; one for the caller who counts them. Thread-safe.
+    void expect(std::uint32_t pieces) { pieces_ += pieces; }
+    // Writes content at an offset; returns the bytes that had to be written. Thread-safe.
+    Result<std::uint64_t> data(std::uint64_t offset, ByteSpan content);
+    // A hole or zeros.
+    Status empty(RunKind kind, std::uint64_t offset, std::uint64_t bytes);
+    // One piece is done; with the last one, size, metadata and times are set and the file closed.
+    // True when it was the last.
+    Result<bool> piece_done();
+
+    // A problem was reported: later pieces are dropped.
+    bool fail() { return !failed_.exchange(true); }
+    bool has_failed() const { return failed_; }
+
+  private:
+    Status open();
+    Status open_existing();
+    Result<std::uint64_t> compare(std::uint64_t offset, ByteSpan content) const;
+
+    const std::shared_ptr<TargetDirectory> directory_;
+    const Entry entry_;
+    const Overwrite overwrite_;
+    const Purpose purpose_;
+    std::atomic<std::uint32_t> pieces_{1};
+    std::atomic<bool> failed_{false};
+    std::mutex mutex_;  // guards opening
+    UniqueFd fd_;
+    bool in_place_ = false;  // the file was there: what is equal is not written
+};
+
+}  // namespace holdfast

@@ -1,0 +1,487 @@
+#include "restore/restore.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <map>
+#include <set>
+
+#include "base/worker_pool.h"
+#include "repository/tree_reader.h"
+#include "restore/file_writer.h"
+#include "restore/target_directory.h"
+
+namespace holdfast {
+namespace {
+
+// A window: what is sorted by place in the repository before it is fetched. 100 bytes a piece and
+// 600 a file; a directory keeps a descriptor.
+constexpr std::size_t window_pieces = 8192, window_files = 4096, window_directories = 400;
+// Chunks in flight: 2 for each thread, of at most 2 MiB, stored and unpacked.
+constexpr std::size_t queued_chunks_a_thread = 1;
+constexpr std::size_t max_reported_problems = 1000;
+// Small files that are written by one task.
+constexpr std::size_t files_a_task = 64;
+
+struct Piece {
+    std::shared_ptr<FileWriter> file;
+    ChunkId chunk;
+    std::uint32_t chunk_offset = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t file_offset = 0;
+};
+
+using LinkKey = std::pair<std::uint32_t, std::uint64_t>;  // (file system, inode)
+
+// The state of one restore. The tree is walked twice: for directories and files; then, when all
+// contents are there, for links, special files, and the directories' own metadata.
+class Restore {
+  public:
+    Restore(Repository& repository,
+            const RestoreOptions& options,
+            Progress& progress,
+            std::stop_token stop)
+        : repository_(repository),
+          options_(options),
+          progress_(progress),
+          stop_(std::move(stop)),
+          pool_(options.threads, options.threads * queued_chunks_a_thread) {}
+
+    Result<RestoreReport> run(const Entry& entry);
+
+  private:
+    Status check_target(const Entry& entry);
+    Status first_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status first_pass_entry(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status add_runs(const std::shared_ptr<FileWriter>& file);
+    Status second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status second_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
+                             const Entry& entry);
+    Status make_special(const TargetDirectory& directory, const Entry& entry);
+    Status make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status remove_extras(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status count_only(const Entry& entry);
+
+    Status flush_window();
+    void fetch(std::span<const Piece> pieces);
+    void write_plain(std::span<const std::shared_ptr<FileWriter>> files);
+    void finish_piece(FileWriter& file);
+    void problem(const Error& error);
+    void file_problem(FileWriter& file, const Error& error);
+    Status fatal() const;
+
+    Repository& repository_;
+    const RestoreOptions& options_;
+    Progress& progress_;
+    const std::stop_token stop_;
+    ChunkReader* chunks_ = nullptr;
+    Index* index_ = nullptr;
+    std::shared_ptr<TargetDirectory> root_;
+
+    FileWriter::Purpose purpose_ = FileWriter::Purpose::write;
+    std::vector<Piece> window_;
+    std::vector<std::shared_ptr<FileWriter>> plain_files_;  // inline or empty
+    std::size_t window_file_count_ = 0, window_directory_count_ = 0;
+    // Where the first name of a hard-linked file is: path components below the target.
+    std::map<LinkKey, std::vector<std::string>> first_names_;
+    std::vector<std::string> components_;
+
+    std::atomic<std::size_t> running_{0};
+    mutable std::mutex mutex_;  // guards what follows
+    std::condition_variable idle_;
+    RestoreReport report_;
+    std::optional<Error> fatal_;
+
+    WorkerPool pool_;
+};
+
+void Restore::problem(const Error& error) {
+    std::lock_guard lock(mutex_);
+    // A full disk ends the restore; anything else is one file's problem.
+    if (error.code() == ErrorCode::out_of_space && !fatal_) fatal_ = error;
+    ++report_.problem_count;
+    ++progress_.problems;
+    if (report_.problems.size() < max_reported_problems)
+        report_.problems.push_back(error.describe());
+}
+
+void Restore::file_problem(FileWriter& file, const Error& error) {
+    if (file.fail()) problem(Error(error).with_context("restoring " + file.path()));
+}
+
+Status Restore::fatal() const {
+    if (stop_.stop_requested())
+        return Error(ErrorCode::cancelled,
+                     "interrupted; `restore --overwrite changed` goes on from here");
+    std::lock_guard lock(mutex_);
+    if (fatal_) return *fatal_;
+    return {};
+}
+
+Status Restore::check_target(const Entry& entry) {
+    if (options_.overwrite != Overwrite::never) return {};
+    if (entry.metadata.type != EntryType::directory) {
+        struct stat info{};
+        if (::fstatat(root_->fd(), entry.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
+            return Error(ErrorCode::already_exists, root_->path() + '/' + entry.name +
+                                                        " exists (see --overwrite)");
+        return {};
+    }
+    return root_->for_each_name([this](const std::string&) -> Status {
+        return Error(ErrorCode::already_exists,
+                     root_->path() + " is not empty (see --overwrite changed|always)");
+    });
+}
+
+Result<RestoreReport> Restore::run(const Entry& entry) {
+    HF_TRY(index_, repository_.index());
+    HF_TRY(chunks_, repository_.chunks());
+    if (options_.mode == RestoreOptions::Mode::dry_run) {
+        HF_TRY_STATUS(count_only(entry));
+        return std::move(report_);
+    }
+    HF_TRY(root_, TargetDirectory::open_root(options_.target));
+    HF_TRY_STATUS(check_target(entry));
+    const bool is_directory = entry.metadata.type == EntryType::directory;
+    const auto pass = [&](auto&& on_directory, auto&& on_entry) -> Status {
+        return is_directory ? on_directory(root_, entry) : on_entry(root_, entry);
+    };
+    const auto first = [&]() -> Status {
+        HF_TRY_STATUS(pass([this](const auto& d, const Entry& e) { return first_pass(d, e); },
+                           [this](const auto& d, const Entry& e) { return first_pass_entry(d, e); }));
+        return flush_window();
+    };
+    HF_TRY_STATUS(first());
+    HF_TRY_STATUS(pass([this](const auto& d, const Entry& e) { return second_pass(d, e); },
+                       [this](const auto& d, const Entry& e) { return second_pass_entry(d, e); }));
+    if (::syncfs(root_->fd()) != 0) return Error::from_errno(errno, options_.target);
+    if (options_.verification == Verification::read_back) {
+        purpose_ = FileWriter::Purpose::compare;
+        first_names_.clear();
+        HF_TRY_STATUS(first());
+    }
+    return std::move(report_);
+}
+
+Status Restore::count_only(const Entry& entry) {
+    switch (entry.metadata.type) {
+        case EntryType::file:
+            ++report_.files;
+            report_.bytes += entry.metadata.size;
+            return {};
+        case EntryType::directory:
+            ++report_.directories;
+            return for_each_entry(
+                *chunks_, entry, [this](const Entry& child) { return count_only(child); });
+        case EntryType::symlink:
+        case EntryType::fifo:
+        case EntryType::socket:
+        case EntryType::char_device:
+        case EntryType::block_device: ++report_.others; return {};
+    }
+    return {};
+}
+
+Status Restore::remove_extras(const std::shared_ptr<TargetDirectory>& directory,
+                              const Entry& entry) {
+    // Both lists are sorted, so one directory's names are all that is held.
+    std::set<std::string> extras;
+    HF_TRY_STATUS(directory->for_each_name([&extras](const std::string& name) -> Status {
+        extras.insert(name);
+        return {};
+    }));
+    HF_TRY_STATUS(for_each_entry(*chunks_, entry, [&extras](const Entry& child) -> Status {
+        extras.erase(child.name);
+        return {};
+    }));
+    for (const std::string& name : extras) {
+        const Status removed = directory->remove_tree(name);
+        if (!removed.ok()) problem(removed.error());
+        else ++report_.removed;
+    }
+    return {};
+}
+
+Status Restore::first_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
+    if (purpose_ == FileWriter::Purpose::write) {
+        ++progress_.entries;
+        std::lock_guard lock(mutex_);
+        ++report_.directories;
+    }
+    if (options_.extras == Extras::remove && purpose_ == FileWriter::Purpose::write)
+        HF_TRY_STATUS(remove_extras(directory, entry));
+    return for_each_entry(*chunks_, entry, [this, &directory](const Entry& child) {
+        return first_pass_entry(directory, child);
+    });
+}
+
+Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
+                                 const Entry& entry) {
+    HF_TRY_STATUS(fatal());
+    if (entry.metadata.type == EntryType::file) return add_file(directory, entry);
+    if (entry.metadata.type != EntryType::directory) return {};
+    const auto mode = options_.overwrite == Overwrite::never ? TargetDirectory::InTheWay::keep
+                                                             : TargetDirectory::InTheWay::replace;
+    auto child = purpose_ == FileWriter::Purpose::write
+                     ? TargetDirectory::make_child(directory, entry.name, mode)
+                     : TargetDirectory::open_child(directory, entry.name);
+    if (!child.ok()) {
+        problem(child.error());
+        return {};
+    }
+    components_.push_back(entry.name);
+    const Status done = first_pass(*child, entry);
+    components_.pop_back();
+    if (++window_directory_count_ >= window_directories) HF_TRY_STATUS(flush_window());
+    return done;
+}
+
+Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
+    const Metadata& metadata = entry.metadata;
+    if (metadata.has_links) {
+        std::vector<std::string> path = components_;
+        path.push_back(entry.name);
+        // Another name of a file that is there already: linked in the second pass.
+        if (!first_names_.try_emplace({metadata.file_system, metadata.inode}, std::move(path)).second)
+            return {};
+    }
+    auto file = std::make_shared<FileWriter>(directory, entry, options_.overwrite, purpose_);
+    if (purpose_ == FileWriter::Purpose::write) {
+        ++progress_.entries;
+        std::lock_guard lock(mutex_);
+        ++report_.files;
+        report_.bytes += metadata.size;
+        if (options_.overwrite == Overwrite::changed && file->is_present()) {
+            ++report_.unchanged_files;
+            ++progress_.files;
+            progress_.bytes += metadata.size;
+            return {};
+        }
+    }
+    if (std::holds_alternative<RunContent>(entry.content) ||
+        std::holds_alternative<ExtentTree>(entry.content))
+        HF_TRY_STATUS(add_runs(file));
+    else
+        plain_files_.push_back(std::move(file));
+    if (++window_file_count_ >= window_files) return flush_window();
+    return {};
+}
+
+Status Restore::add_runs(const std::shared_ptr<FileWriter>& file) {
+    std::uint64_t offset = 0;
+    HF_TRY_STATUS(for_each_run(*chunks_, file->entry(), [&](const Run& run) -> Status {
+        const std::uint64_t start = offset;
+        offset += run.bytes;
+        if (run.kind != RunKind::data) {
+            const Status done = file->empty(run.kind, start, run.bytes);
+            if (!done.ok()) file_problem(*file, done.error());
+            progress_.bytes += run.bytes;
+            return {};
+        }
+        file->expect(1);
+        window_.push_back({file, run.chunk, run.chunk_offset, run.bytes, start});
+        return window_.size() >= window_pieces ? flush_window() : ok_status();
+    }));
+    finish_piece(*file);
+    return {};
+}
+
+void Restore::finish_piece(FileWriter& file) {
+    const auto done = file.piece_done();
+    if (!done.ok()) file_problem(file, done.error());
+    if (done.ok() && *done) ++progress_.files;
+}
+
+// Sorts the window by place, and has it fetched chunk by chunk.
+Status Restore::flush_window() {
+    struct Place {
+        std::uint64_t container, offset;
+        std::size_t piece;
+    };
+    std::vector<Place> places;
+    places.reserve(window_.size());
+    std::map<ObjectId, std::uint64_t> containers;
+    for (std::size_t i = 0; i < window_.size(); ++i) {
+        std::uint64_t container = UINT64_MAX, offset = 0;
+        const auto located = index_->locate(window_[i].chunk);
+        if (located.ok()) {
+            container = containers.try_emplace(located->container.header.object, containers.size())
+                            .first->second;
+            offset = located->location.offset;
+        }
+        places.push_back({container, offset, i});
+    }
+    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+        return std::tie(a.container, a.offset, a.piece) < std::tie(b.container, b.offset, b.piece);
+    });
+    std::vector<Piece> sorted;
+    sorted.reserve(window_.size());
+    for (const Place& place : places) sorted.push_back(std::move(window_[place.piece]));
+    window_.clear();
+    const auto start = [this](auto task) {
+        ++running_;
+        pool_.submit([this, task] {
+            task();
+            if (--running_ == 0) {
+                std::lock_guard lock(mutex_);
+                idle_.notify_all();
+            }
+        });
+    };
+    const std::span<const Piece> pieces(sorted);
+    for (std::size_t begin = 0; begin < pieces.size();) {
+        std::size_t end = begin + 1;
+        while (end < pieces.size() && pieces[end].chunk == pieces[begin].chunk) ++end;
+        start([this, part = pieces.subspan(begin, end - begin)] { fetch(part); });
+        begin = end;
+    }
+    const std::span<const std::shared_ptr<FileWriter>> plain(plain_files_);
+    for (std::size_t begin = 0; begin < plain.size(); begin += files_a_task)
+        start([this, part = plain.subspan(begin, std::min(files_a_task, plain.size() - begin))] {
+            write_plain(part);
+        });
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return running_ == 0; });
+    lock.unlock();
+    plain_files_.clear();
+    window_file_count_ = window_directory_count_ = 0;
+    return fatal();
+}
+
+// One chunk, and all pieces of the window that are in it.
+void Restore::fetch(std::span<const Piece> pieces) {
+    if (stop_.stop_requested()) return;
+    const auto content = chunks_->read(pieces[0].chunk, ChunkPurpose::data);
+    std::uint64_t written = 0, compared = 0;
+    for (const Piece& piece : pieces) {
+        FileWriter& file = *piece.file;
+        if (!content.ok()) {
+            file_problem(file, content.error());
+        } else if (piece.chunk_offset + piece.bytes > content->size()) {
+            file_problem(file, Error(ErrorCode::corrupt, "a run beyond its chunk's end"));
+        } else if (!file.has_failed()) {
+            const auto done = file.data(
+                piece.file_offset,
+                ByteSpan(*content).subspan(piece.chunk_offset, static_cast<std::size_t>(piece.bytes)));
+            if (!done.ok()) file_problem(file, done.error());
+            else written += *done;
+            compared += piece.bytes;
+        }
+        progress_.bytes += piece.bytes;
+        finish_piece(file);
+    }
+    std::lock_guard lock(mutex_);
+    if (purpose_ == FileWriter::Purpose::write) report_.written_bytes += written;
+    else report_.verified_bytes += compared;
+}
+
+void Restore::write_plain(std::span<const std::shared_ptr<FileWriter>> files) {
+    for (const auto& file : files) {
+        if (stop_.stop_requested()) return;
+        if (const auto* content = std::get_if<InlineContent>(&file->entry().content)) {
+            const auto done = file->data(0, content->data);
+            if (!done.ok()) file_problem(*file, done.error());
+            progress_.bytes += content->data.size();
+        }
+        finish_piece(*file);
+    }
+}
+
+Status Restore::second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
+    HF_TRY_STATUS(for_each_entry(*chunks_, entry, [this, &directory](const Entry& child) {
+        return second_pass_entry(directory, child);
+    }));
+    const Status applied = apply_metadata(directory->fd(), entry.metadata, directory->path());
+    if (!applied.ok()) problem(applied.error());
+    return {};
+}
+
+Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
+                                  const Entry& entry) {
+    HF_TRY_STATUS(fatal());
+    if (entry.metadata.type == EntryType::directory) {
+        const auto child = TargetDirectory::open_child(directory, entry.name);
+        // What could not be made was reported in the first pass.
+        if (!child.ok()) return {};
+        components_.push_back(entry.name);
+        const Status done = second_pass(*child, entry);
+        components_.pop_back();
+        return done;
+    }
+    Status made;
+    if (entry.metadata.has_links) {
+        made = make_link(directory, entry);
+    } else if (entry.metadata.type != EntryType::file) {
+        made = make_special(*directory, entry);
+    } else {
+        return {};
+    }
+    if (!made.ok()) problem(made.error());
+    return {};
+}
+
+Status Restore::make_special(const TargetDirectory& directory, const Entry& entry) {
+    const Metadata& metadata = entry.metadata;
+    const char* name = entry.name.c_str();
+    ++report_.others;
+    ++progress_.entries;
+    const auto make = [&]() -> int {
+        if (metadata.type == EntryType::symlink)
+            return ::symlinkat(metadata.target.c_str(), directory.fd(), name);
+        mode_t type = S_IFIFO;
+        if (metadata.type == EntryType::socket) type = S_IFSOCK;
+        if (metadata.type == EntryType::char_device) type = S_IFCHR;
+        if (metadata.type == EntryType::block_device) type = S_IFBLK;
+        return ::mknodat(directory.fd(), name, type | 0600, metadata.device);
+    };
+    int result = make();
+    if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
+        if (::unlinkat(directory.fd(), name, 0) != 0)
+            return Error::from_errno(errno, directory.path() + '/' + entry.name);
+        result = make();
+    }
+    if (result != 0) return Error::from_errno(errno, directory.path() + '/' + entry.name);
+    return apply_metadata_at(directory, entry.name, metadata);
+}
+
+Status Restore::make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
+    std::vector<std::string> own = components_;
+    own.push_back(entry.name);
+    const LinkKey key{entry.metadata.file_system, entry.metadata.inode};
+    const auto [first, is_first] = first_names_.try_emplace(key, own);
+    if (first->second == own)
+        return entry.metadata.type == EntryType::file ? ok_status()
+                                                      : make_special(*directory, entry);
+    // Down from the target, one component at a time.
+    std::shared_ptr<TargetDirectory> from = root_;
+    for (std::size_t i = 0; i + 1 < first->second.size(); ++i) {
+        HF_TRY(from, TargetDirectory::open_child(from, first->second[i]));
+    }
+    const char* old_name = first->second.back().c_str();
+    const char* name = entry.name.c_str();
+    ++progress_.entries;
+    if (entry.metadata.type == EntryType::file) ++report_.files;
+    else ++report_.others;
+    if (::linkat(from->fd(), old_name, directory->fd(), name, 0) == 0) return {};
+    if (errno == EEXIST && options_.overwrite != Overwrite::never) {
+        HF_TRY_STATUS(directory->remove_tree(entry.name));
+        if (::linkat(from->fd(), old_name, directory->fd(), name, 0) == 0) return {};
+    }
+    return Error::from_errno(errno, directory->path() + '/' + entry.name);
+}
+
+}  // namespace
+
+Result<RestoreReport> run_restore(Repository& repository,
+                                  const Entry& entry,
+                                  const RestoreOptions& options,
+                                  Progress& progress,
+                                  std::stop_token stop) {
+    return Restore(repository, options, progress, std::move(stop)).run(entry);
+}
+
+}  // namespace holdfast

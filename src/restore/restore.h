@@ -1,0 +1,52 @@
+// A restore point, or a part of it, back into a file system.
+#pragma once
+
+#include <stop_token>
+
+#include "base/progress.h"
+#include "format/entry.h"
+#include "repository/repository.h"
+
+namespace holdfast {
+
+// What happens to files that are in the target already.
+enum class Overwrite : std::uint8_t {
+    never,    // an existing target must be empty
+    changed,  // what has another size or time is written, and of it only the bytes that differ
+    always,
+};
+enum class Extras : std::uint8_t { keep, remove };
+enum class Verification : std::uint8_t { none, read_back };
+
+struct RestoreOptions {
+    std::string target;  // a directory; a lone file is placed in it
+    Overwrite overwrite = Overwrite::never;
+    Extras extras = Extras::keep;
+    Verification verification = Verification::none;
+    enum class Mode { write, dry_run } mode = Mode::write;
+    std::size_t threads = 2;
+};
+
+struct RestoreReport {
+    std::uint64_t files = 0;
+    std::uint64_t directories = 0;
+    std::uint64_t others = 0;
+    std::uint64_t bytes = 0;          // of the contents of all files
+    std::uint64_t written_bytes = 0;
+    std::uint64_t unchanged_files = 0;
+    std::uint64_t removed = 0;
+    std::uint64_t verified_bytes = 0;
+    std::vector<std::string> problems;  // the first 1,000
+    std::uint64_t problem_count = 0;
+};
+
+// Restores `entry` (the root of a point, a directory or a file in it). Durable when it returns.
+// Errors: already_exists when the target is not empty and nothing may be overwritten; cancelled;
+// corrupt and not_found of the repository; out_of_space. Problems of single files are in the report.
+Result<RestoreReport> run_restore(Repository& repository,
+                                  const Entry& entry,
+                                  const RestoreOptions& options,
+                                  Progress& progress,
+                                  std::stop_token stop);
+
+}  // namespace holdfast

@@ -1,0 +1,167 @@
+#include "restore/target_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "base/file_io.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int open_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+struct DirectoryCloser {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+timespec timespec_of(TimeNs time) {
+    std::int64_t seconds = time / ns_per_second, nanos = time % ns_per_second;
+    if (nanos < 0) {
+        nanos += ns_per_second;
+        --seconds;
+    }
+    return {seconds, nanos};
+}
+
+bool is_privileged() {
+    static const bool root = ::geteuid() == 0;
+    return root;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_root(const std::string& path) {
+    HF_TRY_STATUS(make_directories(path, 0777));
+    HF_TRY(UniqueFd fd, open_file(path, O_RDONLY | O_DIRECTORY));
+    return std::shared_ptr<TargetDirectory>(new TargetDirectory(std::move(fd), nullptr, path));
+}
+
+std::string TargetDirectory::path() const {
+    return parent_ ? parent_->path() + '/' + name_ : name_;
+}
+
+Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_child(
+    const std::shared_ptr<TargetDirectory>& parent, const std::string& name) {
+    HF_CHECK(is_valid_name(name));
+    UniqueFd fd(::openat(parent->fd(), name.c_str(), open_flags));
+    if (!fd.valid()) {
+        if (errno == ENOTDIR || errno == ELOOP)
+            return Error(ErrorCode::conflict, name + ": not a directory");
+        return Error::from_errno(errno, name);
+    }
+    return std::shared_ptr<TargetDirectory>(new TargetDirectory(std::move(fd), parent, name));
+}
+
+Result<std::shared_ptr<TargetDirectory>> TargetDirectory::make_child(
+    const std::shared_ptr<TargetDirectory>& parent, const std::string& name, InTheWay mode) {
+    HF_CHECK(is_valid_name(name));
+    // Only we may enter until its own mode is set.
+    if (::mkdirat(parent->fd(), name.c_str(), 0700) != 0 && errno != EEXIST)
+        return Error::from_errno(errno, name);
+    auto opened = open_child(parent, name);
+    if (opened.ok() || opened.error().code() != ErrorCode::conflict || mode == InTheWay::keep)
+        return opened;
+    HF_TRY_STATUS(parent->remove_tree(name));
+    if (::mkdirat(parent->fd(), name.c_str(), 0700) != 0) return Error::from_errno(errno, name);
+    return open_child(parent, name);
+}
+
+Status TargetDirectory::for_each_name(const std::function<Status(const std::string&)>& visit) {
+    std::vector<std::string> names;
+    {
+        UniqueFd fd(::openat(fd_.get(), ".", open_flags));
+        if (!fd.valid()) return Error::from_errno(errno, path());
+        const std::unique_ptr<DIR, DirectoryCloser> directory(::fdopendir(fd.get()));
+        if (!directory) return Error::from_errno(errno, path());
+        fd.release();
+        for (;;) {
+            errno = 0;
+            const dirent* entry = ::readdir(directory.get());
+            if (entry == nullptr) break;
+            const std::string name = entry->d_name;
+            if (name != "." && name != "..") names.push_back(name);
+        }
+        if (errno != 0) return Error::from_errno(errno, path());
+    }
+    for (const std::string& name : names) HF_TRY_STATUS(visit(name));
+    return {};
+}
+
+Status TargetDirectory::remove_tree(const std::string& name) {
+    if (::unlinkat(fd_.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
+    if (errno != EISDIR && errno != EPERM) return Error::from_errno(errno, name);
+    {
+        UniqueFd fd(::openat(fd_.get(), name.c_str(), open_flags));
+        if (!fd.valid()) return Error::from_errno(errno, name);
+        TargetDirectory child(std::move(fd), nullptr, path() + '/' + name);
+        HF_TRY_STATUS(child.for_each_name(
+            [&child](const std::string& inner) { return child.remove_tree(inner); }));
+    }
+    if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) != 0)
+        return Error::from_errno(errno, name);
+    return {};
+}
+
+Status apply_metadata(int fd, const Metadata& metadata, const std::string& path) {
+    struct stat now{};
+    if (::fstat(fd, &now) != 0) return Error::from_errno(errno, path);
+    // The owner first: a change of owner clears set-user-id bits and capabilities.
+    if (is_privileged() && (now.st_uid != metadata.uid || now.st_gid != metadata.gid) &&
+        ::fchown(fd, metadata.uid, metadata.gid) != 0)
+        return Error::from_errno(errno, path + ": owner");
+    Status problem;
+    for (const ExtendedAttribute& attribute : metadata.xattrs) {
+        if (::fsetxattr(fd, attribute.name.c_str(), attribute.value.data(), attribute.value.size(),
+                        0) != 0 &&
+            problem.ok())
+            problem = Error::from_errno(errno, path + ": " + attribute.name);
+    }
+    if ((now.st_mode & 07777) != metadata.mode && ::fchmod(fd, metadata.mode) != 0)
+        return Error::from_errno(errno, path + ": mode");
+    const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(metadata.mtime)};
+    if (::futimens(fd, times) != 0) return Error::from_errno(errno, path + ": times");
+    // Last, for an immutable file takes no more changes.
+    if (metadata.attributes != 0) {
+        int flags = 0;
+        if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+            flags |= static_cast<int>(metadata.attributes);
+            if (::ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0 && problem.ok())
+                problem = Error::from_errno(errno, path + ": attributes");
+        }
+    }
+    return problem;
+}
+
+Status apply_metadata_at(const TargetDirectory& directory,
+                         const std::string& name,
+                         const Metadata& metadata) {
+    const std::string path = directory.path() + '/' + name;
+    if (is_privileged() && ::fchownat(directory.fd(), name.c_str(), metadata.uid, metadata.gid,
+                                      AT_SYMLINK_NOFOLLOW) != 0)
+        return Error::from_errno(errno, path + ": owner");
+    const std::string through = "/proc/self/fd/" + std::to_string(directory.fd()) + '/' + name;
+    Status problem;
+    for (const ExtendedAttribute& attribute : metadata.xattrs) {
+        if (::lsetxattr(through.c_str(), attribute.name.c_str(), attribute.value.data(),
+                        attribute.value.size(), 0) != 0 &&
+            problem.ok())
+            problem = Error::from_errno(errno, path + ": " + attribute.name);
+    }
+    // A symlink has no mode of its own.
+    if (metadata.type != EntryType::symlink &&
+        ::fchmodat(directory.fd(), name.c_str(), metadata.mode, 0) != 0)
+        return Error::from_errno(errno, path + ": mode");
+    const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(metadata.mtime)};
+    if (::utimensat(directory.fd(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+        return Error::from_errno(errno, path + ": times");
+    return problem;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,53 @@
+// A directory below a restore's target, held open. Everything is done relative to it, one component
+// at a time and without following a link, so that nothing can lead outside the target, whatever the
+// data says and whoever changes the target meanwhile.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "format/entry.h"
+
+namespace holdfast {
+
+class TargetDirectory {
+  public:
+    // The target itself; made (with its parents) when it is missing.
+    static Result<std::shared_ptr<TargetDirectory>> open_root(const std::string& path);
+
+    // A directory in this one. Errors: not_found, conflict when the name is something else.
+    static Result<std::shared_ptr<TargetDirectory>> open_child(
+        const std::shared_ptr<TargetDirectory>& parent, const std::string& name);
+    // The same, made when it is missing. With `replace`, what else has the name is removed.
+    enum class InTheWay { keep, replace };
+    static Result<std::shared_ptr<TargetDirectory>> make_child(
+        const std::shared_ptr<TargetDirectory>& parent, const std::string& name, InTheWay mode);
+
+    int fd() const { return fd_.get(); }
+    // For messages.
+    std::string path() const;
+    // Removes a name and, for a directory, all below it.
+    Status remove_tree(const std::string& name);
+    Status for_each_name(const std::function<Status(const std::string&)>& visit);
+
+  private:
+    TargetDirectory(UniqueFd fd, std::shared_ptr<TargetDirectory> parent, std::string name)
+        : fd_(std::move(fd)), parent_(std::move(parent)), name_(std::move(name)) {}
+
+    UniqueFd fd_;
+    std::shared_ptr<TargetDirectory> parent_;
+    const std::string name_;
+};
+
+// Owner, mode, xattrs, times and attributes of what is open as `fd` (a file or directory), in the
+// order in which none undoes another. Without privilege the owner stays who restores.
+Status apply_metadata(int fd, const Metadata& metadata, const std::string& path);
+// The same for what cannot be opened: links, devices, FIFOs, sockets.
+Status apply_metadata_at(const TargetDirectory& directory,
+                         const std::string& name,
+                         const Metadata& metadata);
+
+}  // namespace holdfast
