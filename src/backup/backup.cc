@@ -461,6 +461,9 @@ Status Backup::apply(TreeItem& item) {
         case TreeItem::Kind::task: break;
     }
     FileTask& task = *item.task;
+    const bool is_missing =
+        task.outcome == FileOutcome::skipped || task.outcome == FileOutcome::vanished;
+    if (is_missing && merger_->depth() == 0) return Error(ErrorCode::internal, task.problem);
     switch (task.outcome) {
         case FileOutcome::stored: break;
         case FileOutcome::stored_unstable: problem(item.name, task.problem); break;

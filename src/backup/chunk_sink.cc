@@ -7,7 +7,7 @@ namespace {
 constexpr std::uint8_t page_frame_log2 = 16;
 
 ChunkId fingerprints_id(const Keyring& keyring, const ChunkId& chunk) {
-    Bytes message{3};  // the purpose after data and metadata
+    Bytes message{static_cast<std::uint8_t>(ChunkPurpose::fingerprints)};
     message.insert(message.end(), chunk.bytes.begin(), chunk.bytes.end());
     return {keyed_hash(keyring.id_key(), message).bytes};
 }
@@ -43,7 +43,8 @@ void ChunkSink::run(const Job& job) {
     if (!status().ok()) return;
     auto compressor =
         compressors_.take([this] { return std::make_unique<Compressor>(level_); });
-    EncodedChunk chunk{job.id, static_cast<std::uint32_t>(job.content.size()), job.frame_log2, {}};
+    EncodedChunk chunk{job.id, job.purpose, static_cast<std::uint32_t>(job.content.size()),
+                       job.frame_log2, {}};
     const std::size_t frame_bytes =
         job.frame_log2 == 0 ? job.content.size() : std::size_t{1} << job.frame_log2;
     const ByteSpan content(job.content);
@@ -57,7 +58,7 @@ void ChunkSink::run(const Job& job) {
         chunk.frames.push_back(std::move(frame));
     }
     compressors_.give_back(std::move(compressor));
-    const Status appended = session_.append(job.purpose, std::move(chunk));
+    const Status appended = session_.append(std::move(chunk));
     if (appended.ok()) return;
     std::lock_guard lock(mutex_);
     if (status_.ok()) status_ = appended;
@@ -119,7 +120,7 @@ ChunkId ChunkSink::put_pages(Bytes content,
 void ChunkSink::put_fingerprints(const ChunkId& chunk,
                                  std::uint32_t page_bytes,
                                  std::span<const Digest> hashes) {
-    Job job{fingerprints_id(keyring_, chunk), ChunkPurpose::metadata, {}, {}, 0};
+    Job job{fingerprints_id(keyring_, chunk), ChunkPurpose::fingerprints, {}, {}, 0};
     if (!session_.claim(job.id)) return;
     ByteWriter out(job.content);
     out.varint(page_bytes);
@@ -137,7 +138,7 @@ Result<std::optional<PageFingerprints>> read_fingerprints(Repository& repository
         return located.error();
     }
     HF_TRY(ChunkReader* const chunks, repository.chunks());
-    HF_TRY(const Bytes content, chunks->read_derived(*located));
+    HF_TRY(const Bytes content, chunks->read(*located));
     ByteReader in(content);
     PageFingerprints result;
     result.page_bytes = static_cast<std::uint32_t>(in.varint_at_most(65536));

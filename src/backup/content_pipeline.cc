@@ -98,10 +98,12 @@ void ContentPipeline::read_stable(FileTask& task, ReadContent read_content) {
 }
 
 Result<Content> ContentPipeline::read_large(SourceFile& file,
-                                            const FileTask& task,
+                                            FileTask& task,
                                             std::uint64_t bytes) {
     auto reader = readers_.take([this] { return std::make_unique<FileContentReader>(context_); });
-    auto content = reader->read(file, task.event.name, bytes, task.previous.get());
+    auto content = bytes == stream_size
+                       ? reader->read_stream(file, task.entry.metadata.size)
+                       : reader->read(file, task.event.name, bytes, task.previous.get());
     readers_.give_back(std::move(reader));
     return content;
 }

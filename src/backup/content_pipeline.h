@@ -38,7 +38,7 @@ class ContentPipeline {
     // Opens and reads until nothing changes meanwhile.
     template <typename ReadContent>
     void read_stable(FileTask& task, ReadContent read_content);
-    Result<Content> read_large(SourceFile& file, const FileTask& task, std::uint64_t bytes);
+    Result<Content> read_large(SourceFile& file, FileTask& task, std::uint64_t bytes);
 
     Source& source_;
     ContentContext context_;

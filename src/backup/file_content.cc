@@ -110,6 +110,37 @@ Status FileContentReader::add_chunked(SourceFile& file,
     return {};
 }
 
+Result<Content> FileContentReader::read_stream(SourceFile& file, std::uint64_t& bytes) {
+    buffer_.resize(buffer_bytes);
+    const std::size_t max_cut = context_.repository.config().chunk_sizes.max_bytes;
+    ExtentBuilder extents(nodes_);
+    std::size_t begin = 0, filled = 0;
+    bool ended = false;
+    bytes = 0;
+    while (!ended || begin < filled) {
+        if (!ended && filled - begin < max_cut) {
+            std::memmove(buffer_.data(), buffer_.data() + begin, filled - begin);
+            filled -= begin;
+            begin = 0;
+            const MutableByteSpan space = MutableByteSpan(buffer_).subspan(filled);
+            HF_TRY(const std::size_t count, file.read(bytes, space));
+            ended = count < space.size();
+            filled += count;
+            bytes += count;
+            context_.progress.read_bytes += count;
+            context_.progress.bytes += count;
+            continue;
+        }
+        const ByteSpan available = ByteSpan(buffer_).subspan(begin, filled - begin);
+        const std::size_t cut =
+            context_.chunker.next_cut(available.first(std::min(available.size(), max_cut)));
+        HF_TRY_STATUS(add_chunk(available.first(cut), 0, extents));
+        HF_TRY_STATUS(context_.sink.status());
+        begin += cut;
+    }
+    return extents.finish();
+}
+
 Status FileContentReader::add_chunk(ByteSpan chunk,
                                     std::uint32_t page_bytes,
                                     ExtentBuilder& extents) {

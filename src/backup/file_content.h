@@ -33,6 +33,9 @@ class FileContentReader {
                          std::uint64_t bytes,
                          const Entry* previous);
 
+    // The content of a stream, to its end; `bytes` becomes its size.
+    Result<Content> read_stream(SourceFile& file, std::uint64_t& bytes);
+
   private:
     Status add_chunked(SourceFile& file,
                        const SourceExtent& extent,

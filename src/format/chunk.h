@@ -8,9 +8,6 @@
 
 namespace holdfast {
 
-// What a chunk holds; part of what its id is a hash of.
-enum class ChunkPurpose : std::uint8_t { data = 1, metadata = 2 };
-
 // How a chunk's content divides into members.
 struct MemberLayout {
     // Not empty: the length of each member. Their sum is the chunk's raw size.

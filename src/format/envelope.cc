@@ -186,6 +186,18 @@ std::uint64_t StoredChunk::stored_bytes() const {
     return total;
 }
 
+std::uint8_t pack_layout(ChunkPurpose purpose, std::uint8_t frame_log2) {
+    return static_cast<std::uint8_t>(static_cast<unsigned>(purpose) << 5 | frame_log2);
+}
+
+void unpack_layout(ByteReader& in, ChunkPurpose& purpose, std::uint8_t& frame_log2) {
+    const std::uint8_t packed = in.u8();
+    const unsigned value = packed >> 5;
+    if (value < 1 || value > 3) return in.fail();
+    purpose = static_cast<ChunkPurpose>(value);
+    frame_log2 = packed & 31;
+}
+
 std::size_t frame_count_of(std::uint32_t raw_bytes, std::uint8_t frame_log2) {
     if (raw_bytes == 0 || raw_bytes > max_chunk_bytes) return 0;
     if (frame_log2 == 0) return 1;
@@ -199,7 +211,7 @@ void encode_table(const ObjectTable& table, ByteWriter& out) {
         HF_CHECK(chunk.frame_bytes.size() == frame_count_of(chunk.raw_bytes, chunk.frame_log2));
         out.bytes(chunk.id.bytes);
         out.varint(chunk.raw_bytes);
-        out.u8(chunk.frame_log2);
+        out.u8(pack_layout(chunk.purpose, chunk.frame_log2));
         for (const std::uint32_t bytes : chunk.frame_bytes) out.varint(bytes);
     }
     out.varint(table.record_frame_bytes.size());
@@ -214,7 +226,7 @@ Result<ObjectTable> decode_table(ByteSpan data) {
         StoredChunk chunk;
         chunk.id.bytes = in.array<32>();
         chunk.raw_bytes = static_cast<std::uint32_t>(in.varint_at_most(max_chunk_bytes));
-        chunk.frame_log2 = in.u8();
+        unpack_layout(in, chunk.purpose, chunk.frame_log2);
         const std::size_t frames = frame_count_of(chunk.raw_bytes, chunk.frame_log2);
         if (!in.ok() || frames == 0 || frames > in.remaining()) return bad("table");
         chunk.frame_bytes.reserve(frames);

@@ -110,9 +110,22 @@ class FrameCipher {
 // Binds a header to the one key that opens it.
 Digest key_commitment(const SecretKey& object_key, const ObjectId& object);
 
+// What a chunk holds; part of what its id is made from. The numbers are stored.
+enum class ChunkPurpose : std::uint8_t {
+    data = 1,          // content of files
+    node = 2,          // a node of a manifest
+    fingerprints = 3,  // of the pages of a data chunk; its id derives from that chunk's id
+};
+
+// Purpose and frame size share a byte: the purpose in the upper three bits.
+std::uint8_t pack_layout(ChunkPurpose purpose, std::uint8_t frame_log2);
+// Errors as a failed reader.
+void unpack_layout(ByteReader& in, ChunkPurpose& purpose, std::uint8_t& frame_log2);
+
 // What stands at an object's end, in its last frame: where the frames are and what they hold.
 struct StoredChunk {
     ChunkId id;
+    ChunkPurpose purpose = ChunkPurpose::data;
     std::uint32_t raw_bytes = 0;
     // Content bytes a frame, as a power of two; 0: one frame for all.
     std::uint8_t frame_log2 = 0;

@@ -63,7 +63,7 @@ void encode_location(const ChunkLocation& chunk, ByteWriter& out) {
     out.varint(chunk.first_frame);
     out.varint(chunk.offset);
     out.varint(chunk.raw_bytes);
-    out.u8(chunk.frame_log2);
+    out.u8(pack_layout(chunk.purpose, chunk.frame_log2));
     for (const std::uint32_t bytes : chunk.frame_bytes) out.varint(bytes);
 }
 
@@ -75,7 +75,7 @@ void decode_location(ByteReader& in,
     chunk.first_frame = static_cast<std::uint32_t>(in.varint_at_most(UINT32_MAX));
     chunk.offset = in.varint();
     chunk.raw_bytes = static_cast<std::uint32_t>(in.varint_at_most(max_chunk_bytes));
-    chunk.frame_log2 = in.u8();
+    unpack_layout(in, chunk.purpose, chunk.frame_log2);
     const std::size_t frames = frame_count_of(chunk.raw_bytes, chunk.frame_log2);
     if (frames == 0 || frames > in.remaining() || container >= containers.size())
         return in.fail();
@@ -173,8 +173,8 @@ std::vector<ChunkLocation> locations_of(const ObjectTable& table,
     std::uint64_t offset = header.encoded_bytes();
     std::uint32_t frame = 0;
     for (const StoredChunk& chunk : table.chunks) {
-        locations.push_back({chunk.id, number, frame, offset, chunk.raw_bytes, chunk.frame_log2,
-                             chunk.frame_bytes});
+        locations.push_back({chunk.id, number, frame, offset, chunk.raw_bytes, chunk.purpose,
+                             chunk.frame_log2, chunk.frame_bytes});
         offset += chunk.stored_bytes();
         frame += static_cast<std::uint32_t>(chunk.frame_bytes.size());
     }

@@ -15,9 +15,9 @@ Error bad(const ChunkId& id, const char* what) {
 Status verify_id(const ChunkLocation& location,
                  const ChunkHeader& header,
                  ByteSpan content,
-                 ChunkPurpose purpose,
                  const Keyring& keyring) {
-    ChunkIdBuilder builder(purpose);
+    if (location.purpose == ChunkPurpose::fingerprints) return {};
+    ChunkIdBuilder builder(location.purpose);
     const std::size_t count = header.members.count(location.raw_bytes);
     const std::uint32_t page = header.members.uniform_bytes;
     // Whole pages can be hashed several at a time.
@@ -61,7 +61,8 @@ Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
 
 Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
     HF_TRY(const LocatedChunk chunk, index_.locate(id));
-    return read(chunk, purpose);
+    if (chunk.location.purpose != purpose) return bad(id, "not what it should hold");
+    return read(chunk);
 }
 
 Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
@@ -73,15 +74,9 @@ Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
     return stored;
 }
 
-Result<Bytes> ChunkReader::read(const LocatedChunk& chunk, ChunkPurpose purpose) {
+Result<Bytes> ChunkReader::read(const LocatedChunk& chunk) {
     HF_TRY(const Bytes stored, read_stored(chunk));
-    return decode(chunk, stored, purpose);
-}
-
-Result<Bytes> ChunkReader::read_derived(const LocatedChunk& chunk) {
-    HF_TRY(const Bytes stored, read_stored(chunk));
-    ChunkHeader header;
-    return unseal(chunk, stored, header);
+    return decode(chunk, stored);
 }
 
 Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
@@ -115,12 +110,10 @@ Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
     return content;
 }
 
-Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk,
-                                  ByteSpan stored,
-                                  ChunkPurpose purpose) {
+Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk, ByteSpan stored) {
     ChunkHeader header;
     HF_TRY(Bytes content, unseal(chunk, stored, header));
-    HF_TRY_STATUS(verify_id(chunk.location, header, content, purpose, keyring_));
+    HF_TRY_STATUS(verify_id(chunk.location, header, content, keyring_));
     return content;
 }
 

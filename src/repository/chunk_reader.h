@@ -15,13 +15,12 @@ class ChunkReader {
     ChunkReader(Storage& storage, const Keyring& keyring, const Index& index)
         : storage_(storage), keyring_(keyring), index_(index) {}
 
-    // The whole content, its id verified. Errors: not_found (no such chunk or object), corrupt.
+    // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
+    // seal only). Errors: not_found (no such chunk or object), corrupt.
     Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
-    Result<Bytes> read(const LocatedChunk& chunk, ChunkPurpose purpose);
-    // A chunk whose id is derived from another chunk's (fingerprints): authenticated by its seal only.
-    Result<Bytes> read_derived(const LocatedChunk& chunk);
+    Result<Bytes> read(const LocatedChunk& chunk);
     // The stored frames of `chunk` are already in memory (`stored`).
-    Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored, ChunkPurpose purpose);
+    Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored);
 
   private:
     Result<Bytes> read_stored(const LocatedChunk& chunk);

@@ -63,14 +63,12 @@ HF_AVX2 inline void store(std::uint16_t (&row)[lanes], __m256i hash) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(row), hash);
 }
 
-// Goes on by 16 bytes in each lane. Bits 2 * lane and 2 * lane + 1 of the result say whether one of
-// the lane's 16 positions is a candidate.
-HF_AVX2 inline std::uint32_t step(const std::uint8_t* first,
-                                  std::size_t stretch,
-                                  __m256i& hash,
-                                  Hashes& hashes) {
+// Goes on by 16 bytes in each lane, from the last of `hashes`. Bits 2 * lane and 2 * lane + 1 of
+// the result say whether one of the lane's 16 positions is a candidate.
+HF_AVX2 inline std::uint32_t step(const std::uint8_t* first, std::size_t stretch, Hashes& hashes) {
     __m256i columns[8];
     transpose(first, stretch, columns);
+    __m256i hash = _mm256_load_si256(reinterpret_cast<const __m256i*>(hashes[15]));
     __m256i least = constant(0xFFFF);
     for (std::size_t k = 0; k < 8; ++k) {
         hash = advance(hash, _mm256_and_si256(columns[k], constant(0xFF)));
@@ -110,13 +108,12 @@ HF_AVX2 void scan_avx2(const std::uint8_t* first, std::size_t count, std::uint64
     static_assert(scan_step == lanes * 16 && window_bytes == 16);
     std::fill_n(bitmap, count / 64, 0);
     const std::size_t stretch = count / lanes;
-    alignas(32) Hashes hashes;
-    __m256i hash = _mm256_setzero_si256();
+    alignas(32) Hashes hashes = {};
     // The 16 bytes before each stretch.
-    step(first - window_bytes, stretch, hash, hashes);
+    step(first - window_bytes, stretch, hashes);
     for (std::size_t begin = 0; begin < stretch; begin += 16) {
         prefetch(first, count + begin * lanes);
-        std::uint32_t found = step(first + begin, stretch, hash, hashes);
+        std::uint32_t found = step(first + begin, stretch, hashes);
         while (found != 0) {
             const auto lane = static_cast<unsigned>(std::countr_zero(found)) / 2;
             const std::size_t position = lane * stretch + begin;

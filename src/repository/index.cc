@@ -47,7 +47,7 @@ Bytes FlatFragment::layout(const IndexFragmentRecord& record) {
         out.u32(chunk.first_frame);
         out.u64(chunk.offset);
         out.u32(chunk.raw_bytes);
-        out.u32(chunk.frame_log2);
+        out.u32(pack_layout(chunk.purpose, chunk.frame_log2));
         out.u64(frames.size());
         for (const std::uint32_t bytes : chunk.frame_bytes) frame_writer.varint(bytes);
     }
@@ -139,7 +139,8 @@ ChunkLocation FlatFragment::location(std::size_t position) const {
     location.first_frame = in.u32();
     location.offset = in.u64();
     location.raw_bytes = in.u32();
-    location.frame_log2 = static_cast<std::uint8_t>(in.u32());
+    unpack_layout(in, location.purpose, location.frame_log2);
+    in.bytes(3);
     const std::uint64_t start = in.u64();
     const std::size_t count = frame_count_of(location.raw_bytes, location.frame_log2);
     if (start > frames_.size()) return location;

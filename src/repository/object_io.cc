@@ -31,7 +31,7 @@ void ObjectEncoder::add_frame(ByteSpan plain, std::vector<std::uint32_t>& sizes)
 
 void ObjectEncoder::add_chunk(const EncodedChunk& chunk) {
     HF_CHECK(table_.record_frame_bytes.empty());
-    StoredChunk stored{chunk.id, chunk.raw_bytes, chunk.frame_log2, {}};
+    StoredChunk stored{chunk.id, chunk.purpose, chunk.raw_bytes, chunk.frame_log2, {}};
     for (const Bytes& frame : chunk.frames) add_frame(frame, stored.frame_bytes);
     table_.chunks.push_back(std::move(stored));
 }

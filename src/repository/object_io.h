@@ -10,6 +10,7 @@ namespace holdfast {
 // and payload in each).
 struct EncodedChunk {
     ChunkId id;
+    ChunkPurpose purpose = ChunkPurpose::data;
     std::uint32_t raw_bytes = 0;
     std::uint8_t frame_log2 = 0;
     std::vector<Bytes> frames;

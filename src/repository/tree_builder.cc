@@ -67,9 +67,10 @@ Result<ChunkId> build_inner(NodeStore& nodes,
 }  // namespace
 
 Result<ChunkId> NodeStore::put(ByteSpan node) {
-    ChunkIdBuilder builder(ChunkPurpose::metadata);
+    ChunkIdBuilder builder(ChunkPurpose::node);
     builder.add(node.size(), keyed_hash(keyring_.member_key(), node));
     EncodedChunk chunk;
+    chunk.purpose = ChunkPurpose::node;
     chunk.id = builder.finish(keyring_.id_key());
     if (!session_.claim(chunk.id)) return chunk.id;
     chunk.raw_bytes = static_cast<std::uint32_t>(node.size());
@@ -79,7 +80,7 @@ Result<ChunkId> NodeStore::put(ByteSpan node) {
     compressor_.append(node, frame);
     chunk.frames.push_back(std::move(frame));
     const ChunkId id = chunk.id;
-    HF_TRY_STATUS(session_.append(ChunkPurpose::metadata, std::move(chunk)));
+    HF_TRY_STATUS(session_.append(std::move(chunk)));
     return id;
 }
 

@@ -166,8 +166,8 @@ bool WriteSession::claim(const ChunkId& id) {
     return shard.ids.insert(id).second;
 }
 
-Status WriteSession::append(ChunkPurpose purpose, EncodedChunk chunk) {
-    return (purpose == ChunkPurpose::data ? data_ : metadata_)->append(std::move(chunk));
+Status WriteSession::append(EncodedChunk chunk) {
+    return (chunk.purpose == ChunkPurpose::data ? data_ : metadata_)->append(std::move(chunk));
 }
 
 std::uint64_t WriteSession::new_bytes() const {

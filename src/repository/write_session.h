@@ -35,7 +35,7 @@ class WriteSession {
     bool contains(const ChunkId& id) const;
     // True when nobody has the chunk: the caller must append it.
     bool claim(const ChunkId& id);
-    Status append(ChunkPurpose purpose, EncodedChunk chunk);
+    Status append(EncodedChunk chunk);
     // Bytes of new data since the session began, stored form.
     std::uint64_t new_bytes() const;
 

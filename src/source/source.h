@@ -41,7 +41,10 @@ struct SourceExtent {
     bool is_hole = false;
 };
 
-// An opened regular file. For one thread.
+// The size of a stream, which nobody knows before it ends.
+inline constexpr std::uint64_t stream_size = UINT64_MAX >> 2;
+
+// An opened regular file, or a stream. For one thread.
 class SourceFile {
   public:
     virtual ~SourceFile() = default;

@@ -9,7 +9,7 @@
 namespace holdfast {
 
 struct FilesOptions {
-    ExcludeRules rules;
+    ExcludeRules rules = ExcludeRules();
     bool one_file_system = false;
     bool exclude_caches = false;         // directories with a valid CACHEDIR.TAG
     bool exclude_nodump = false;         // entries with the nodump attribute

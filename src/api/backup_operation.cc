@@ -1,0 +1,197 @@
+#include "api/backup_operation.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "api/point_selection.h"
+#include "api/version.h"
+#include "backup/backup.h"
+#include "base/file_io.h"
+#include "source/files/files_source.h"
+#include "source/stream/stream_source.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint64_t max_pattern_file_bytes = 64u << 20;
+
+struct ResolvedSource {
+    std::string url;
+    std::string name;
+    std::unique_ptr<Source> source;
+};
+
+Result<std::string> absolute_path(const std::string& path) {
+    if (path.empty()) return Error(ErrorCode::invalid_argument, "an empty path as a source");
+    char* resolved = ::realpath(path.c_str(), nullptr);
+    if (resolved == nullptr) return Error::from_errno(errno, path);
+    std::string result(resolved);
+    std::free(resolved);
+    return result;
+}
+
+Result<CompressionLevel> parse_compression(const std::string& name) {
+    if (name == "fast") return CompressionLevel::fast;
+    if (name == "standard") return CompressionLevel::standard;
+    if (name == "small") return CompressionLevel::small;
+    return Error(ErrorCode::invalid_argument,
+                 "no compression '" + name + "' (fast, standard, small)");
+}
+
+Result<std::vector<std::string>> read_files_from0(const std::string& path, const std::string& root) {
+    HF_TRY(const Bytes data,
+           read_file(path == "-" ? "/dev/stdin" : path, 1u << 30));
+    std::vector<std::string> names;
+    std::string_view rest = as_text(data);
+    while (!rest.empty()) {
+        const std::size_t end = rest.find('\0');
+        std::string name(rest.substr(0, end));
+        rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+        // Absolute names are taken below the source's root; others are relative to it.
+        if (name.starts_with(root + '/')) name = name.substr(root.size() + 1);
+        while (name.starts_with("./")) name = name.substr(2);
+        while (!name.empty() && name.back() == '/') name.pop_back();
+        if (name.empty()) continue;
+        if (name.front() == '/')
+            return Error(ErrorCode::invalid_argument, name + ": not below the source " + root);
+        names.push_back(std::move(name));
+    }
+    return names;
+}
+
+// A repository inside its own source, and the cache, are left out.
+void never_enter(const std::string& path, FilesOptions& options) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return;
+    const std::uint64_t device = std::uint64_t{gnu_dev_major(info.st_dev)} << 32 |
+                                 gnu_dev_minor(info.st_dev);
+    options.never_enter.insert({device, info.st_ino});
+}
+
+Result<ResolvedSource> open_files(const BackupRequest& request,
+                                  const ResolvedAccess& access,
+                                  const std::string& source) {
+    constexpr std::string_view scheme = "files:";
+    const std::string path = source.starts_with(scheme) ? source.substr(scheme.size()) : source;
+    const std::size_t colon = source.find(':');
+    if (!source.starts_with(scheme) && colon != std::string::npos && colon > 1 &&
+        source.find('/') > colon && ::access(source.c_str(), F_OK) != 0)
+        return Error(ErrorCode::invalid_argument,
+                     "no source of this kind: '" + source.substr(0, colon + 1) +
+                         "' (a path, or files:PATH)");
+    HF_TRY(const std::string root, absolute_path(path));
+    FilesOptions options;
+    options.rules = ExcludeRules(root);
+    for (const std::string& file : request.exclude_files) {
+        HF_TRY(const Bytes text, read_file(file, max_pattern_file_bytes));
+        auto added = options.rules.add_lines(as_text(text));
+        if (!added.ok()) return std::move(added).error().with_context("reading " + file);
+    }
+    for (const std::string& pattern : request.excludes) HF_TRY_STATUS(options.rules.add(pattern));
+    options.one_file_system = request.one_file_system;
+    options.exclude_caches = request.exclude_caches;
+    options.exclude_nodump = request.exclude_nodump;
+    options.exclude_if_present = request.exclude_if_present;
+    if (request.files_from0) {
+        HF_TRY(options.only, read_files_from0(*request.files_from0, root));
+    }
+    never_enter(access.repository, options);
+    never_enter(access.cache_directory, options);
+    HF_TRY(std::unique_ptr<FilesSource> files, FilesSource::open_root(root, std::move(options)));
+    return ResolvedSource{"files:" + root, root, std::move(files)};
+}
+
+Result<std::vector<ResolvedSource>> open_sources(const BackupRequest& request,
+                                                 const ResolvedAccess& access) {
+    std::vector<ResolvedSource> sources;
+    if (request.stdin_name || !request.stdin_command.empty()) {
+        if (!request.sources.empty())
+            return Error(ErrorCode::invalid_argument, "a stream and paths cannot be one backup");
+        const std::string name = request.stdin_name.value_or("stdin");
+        if (!is_valid_name(name))
+            return Error(ErrorCode::invalid_argument, "not a file name: '" + name + "'");
+        sources.push_back({"stream:" + name, "stream:" + name,
+                           std::make_unique<StreamSource>(name, request.stdin_command)});
+        return sources;
+    }
+    if (request.sources.empty())
+        return Error(ErrorCode::invalid_argument, "nothing to back up: name a path");
+    if (request.name && request.sources.size() > 1)
+        return Error(ErrorCode::invalid_argument, "--name is for one source");
+    if (request.files_from0 && request.sources.size() > 1)
+        return Error(ErrorCode::invalid_argument, "--files-from0 is for one source");
+    for (const std::string& source : request.sources) {
+        HF_TRY(ResolvedSource opened, open_files(request, access, source));
+        sources.push_back(std::move(opened));
+    }
+    return sources;
+}
+
+// Opens the repository; makes the embedded one at the first backup.
+Result<std::unique_ptr<Repository>> open_or_create(const ResolvedAccess& access,
+                                                   const BackupRequest& request,
+                                                   BackupResponse& response) {
+    auto repository = open_repository(access);
+    if (repository.ok() || repository.error().code() != ErrorCode::not_found ||
+        !access.is_default || request.dry_run)
+        return repository;
+    HF_TRY(response.created, init_repository(access, std::nullopt, {}));
+    return open_repository(access);
+}
+
+}  // namespace
+
+Status backup(const BackupRequest& request,
+              BackupResponse& response,
+              Progress& progress,
+              std::stop_token stop) {
+    BackupOptions options;
+    HF_TRY(const ResolvedAccess access, resolve_access(request.access));
+    HF_TRY(options.compression, parse_compression(request.compression));
+    const auto type = backup_type_from_name(request.type);
+    if (!type || *type == BackupType::synthetic_full)
+        return Error(ErrorCode::invalid_argument,
+                     "no backup type '" + request.type + "' (full, incremental, differential)");
+    HF_TRY(std::vector<ResolvedSource> sources, open_sources(request, access));
+    HF_TRY(const std::unique_ptr<Repository> repository,
+           open_or_create(access, request, response));
+    response.repository = repository->storage().description();
+    options.type = *type;
+    options.host = request.host.value_or(this_host());
+    options.tags = request.tags;
+    options.time = request.time;
+    options.program = std::string("holdfast ") + version_text();
+    options.mode = request.dry_run ? BackupOptions::Mode::dry_run : BackupOptions::Mode::store;
+    for (ResolvedSource& source : sources) {
+        options.source_url = source.url;
+        options.name = request.name.value_or(source.name);
+        const TimeNs start = system_clock().monotonic();
+        auto report = run_backup(*repository, *source.source, options, progress, stop);
+        if (!report.ok()) return std::move(report).error().with_context("backing up " + source.name);
+        BackupSourceResponse& one = response.sources.emplace_back();
+        one.source = source.url;
+        one.host = options.host;
+        one.name = options.name;
+        if (!request.dry_run) one.restore_point = report->point.hex();
+        one.type = backup_type_name(report->type);
+        one.is_partial = report->is_partial;
+        one.files = report->stats.files;
+        one.directories = report->stats.directories;
+        one.bytes_scanned = report->stats.content_bytes;
+        one.bytes_read = report->stats.read_bytes;
+        one.bytes_added = report->stored_bytes;
+        one.skipped = report->problem_count;
+        one.problems = std::move(report->problems);
+        one.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
+        if (report->is_partial)
+            return Error(ErrorCode::cancelled,
+                         "interrupted: what was stored is kept, the next backup goes on from there");
+    }
+    return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,65 @@
+// Operation `backup`.
+#pragma once
+
+#include <stop_token>
+
+#include "api/repository_access.h"
+#include "base/clock.h"
+#include "base/progress.h"
+
+namespace holdfast {
+
+struct BackupRequest {
+    AccessRequest access;
+    std::vector<std::string> sources;  // paths or URLs; empty with a stream
+    std::string type = "incremental";
+    std::optional<std::string> host;
+    std::optional<std::string> name;
+    std::vector<std::string> tags;
+    std::optional<TimeNs> time;
+    std::string compression = "standard";
+    std::vector<std::string> excludes;       // patterns
+    std::vector<std::string> exclude_files;  // files of patterns
+    std::vector<std::string> exclude_if_present;
+    bool exclude_caches = false;
+    bool exclude_nodump = false;
+    bool one_file_system = false;
+    bool dry_run = false;
+    std::optional<std::string> files_from0;  // a file, or - for standard input
+    // A stream as the source: its file name in the restore point; the command that prints it, or
+    // else standard input.
+    std::optional<std::string> stdin_name;
+    std::vector<std::string> stdin_command;
+};
+
+struct BackupSourceResponse {
+    std::string source;
+    std::string host;
+    std::string name;
+    std::string restore_point;  // empty for a dry run
+    std::string type;
+    bool is_partial = false;
+    std::uint64_t files = 0;
+    std::uint64_t directories = 0;
+    std::uint64_t bytes_scanned = 0;
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_added = 0;
+    std::uint64_t skipped = 0;
+    double seconds = 0;
+    std::vector<std::string> problems;
+};
+
+struct BackupResponse {
+    std::vector<BackupSourceResponse> sources;
+    std::optional<InitResponse> created;  // the embedded repository was made
+    std::string repository;
+};
+
+// Sources one after the other; an error of one ends the rest. What was made before is in
+// `response` also when there is an error.
+Status backup(const BackupRequest& request,
+              BackupResponse& response,
+              Progress& progress,
+              std::stop_token stop);
+
+}  // namespace holdfast

@@ -1,0 +1,88 @@
+// Operations that only read: `list`, `show`, `ls`, `find`, `diff`, `cat`, `usage`, `check`.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <stop_token>
+
+#include "api/point_selection.h"
+#include "api/repository_access.h"
+#include "base/progress.h"
+#include "format/restore_point.h"
+
+namespace holdfast {
+
+struct PointSummary {
+    std::string id;
+    RestorePointRecord record;
+    bool is_deleted = false;
+    bool is_held = false;
+};
+
+struct ListRequest {
+    AccessRequest access;
+    PointFilter filter;
+    bool show_deleted = false;
+};
+Result<std::vector<PointSummary>> list(const ListRequest& request);
+
+struct PointRequest {
+    AccessRequest access;
+    PointFilter filter;
+    std::string point;  // may carry a path
+};
+Result<PointSummary> show(const PointRequest& request);
+
+// An entry and its path in the restore point, without a leading slash.
+using EntryVisitor = std::function<Status(const std::string& path, const Entry& entry)>;
+
+enum class Recursion { children, all };
+Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& visit);
+
+struct FindRequest {
+    AccessRequest access;
+    PointFilter filter;
+    std::vector<std::string> points;  // empty: all that pass the filter
+    std::string pattern;              // shell pattern: of the name, or of the path if it has a '/'
+};
+// `visit` gets the point too. Directories that points share are searched once for each point.
+Status find(const FindRequest& request,
+            const std::function<Status(const PointSummary&, const std::string&, const Entry&)>& visit);
+
+enum class Change : std::uint8_t { added, removed, modified, metadata_only };
+struct DiffRequest {
+    AccessRequest access;
+    PointFilter filter;
+    std::string first;
+    std::string second;  // empty: the live source
+};
+// Directories that both have whole are not read.
+Status diff(const DiffRequest& request,
+            const std::function<Status(Change, const std::string& path, const Entry&)>& visit);
+
+// Writes a file's content. `write` gets it piece by piece, in order.
+Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& write);
+
+struct UsageResponse {
+    std::string repository;
+    std::uint64_t objects = 0;
+    std::uint64_t bytes = 0;
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> folders;  // objects, bytes
+    std::uint64_t points = 0;
+    std::uint64_t content_bytes = 0;  // sum over all points
+};
+Result<UsageResponse> usage(const AccessRequest& access);
+
+struct CheckRequest {
+    AccessRequest access;
+    bool read_data = false;
+};
+struct CheckResponse {
+    std::uint64_t objects = 0, chunks = 0, points = 0, bytes_read = 0, problem_count = 0;
+    std::vector<std::string> problems;
+    std::vector<std::string> damaged_points;
+    double seconds = 0;
+};
+Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std::stop_token stop);
+
+}  // namespace holdfast

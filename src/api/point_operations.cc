@@ -1,0 +1,143 @@
+#include "api/point_operations.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/file_io.h"
+#include "repository/repository.h"
+
+namespace holdfast {
+namespace {
+
+Result<std::unique_ptr<Repository>> open(const AccessRequest& request) {
+    HF_TRY(const ResolvedAccess access, resolve_access(request));
+    return open_repository(access);
+}
+
+Status apply(Repository& repository, const PointInfo& point, const PointsRequest& request) {
+    switch (request.action) {
+        case PointAction::remove:
+            return repository.set_mark(point, MarkKind::deleted, request.reason);
+        case PointAction::undelete: return repository.clear_mark(point, MarkKind::deleted);
+        case PointAction::hold: return repository.set_mark(point, MarkKind::held, request.reason);
+        case PointAction::release: return repository.clear_mark(point, MarkKind::held);
+    }
+    return {};
+}
+
+KeySummary summary_of(const KeySlotRecord& slot) {
+    static constexpr const char* types[] = {"", "key-file", "passphrase", "recovery"};
+    return {slot.id.hex(), types[static_cast<std::size_t>(slot.type)],
+            slot.role == KeyRole::full ? "full" : "write-only", slot.label, slot.created};
+}
+
+}  // namespace
+
+Result<std::vector<PointSummary>> change_points(const PointsRequest& request) {
+    HF_TRY(const auto repository, open(request.access));
+    std::vector<PointInfo> points;
+    const Deleted deleted =
+        request.action == PointAction::undelete ? Deleted::shown : Deleted::hidden;
+    for (const std::string& one : request.points) {
+        HF_TRY(PointInfo point, select_point(*repository, one, request.filter, deleted));
+        if (request.action == PointAction::remove && point.is_held)
+            return Error(ErrorCode::refused,
+                         "restore point " + point.id.hex().substr(0, 12) + " is held: release it first");
+        points.push_back(std::move(point));
+    }
+    std::vector<PointSummary> summaries;
+    for (PointInfo& point : points) {
+        HF_TRY_STATUS(apply(*repository, point, request));
+        summaries.push_back({point.id.hex(), std::move(point.record), point.is_deleted, point.is_held});
+    }
+    return summaries;
+}
+
+Result<std::vector<KeySummary>> list_keys(const AccessRequest& access) {
+    HF_TRY(const auto repository, open(access));
+    HF_TRY(const auto slots, read_key_slots(repository->storage()));
+    std::vector<KeySummary> keys;
+    for (const KeySlotRecord& slot : slots) keys.push_back(summary_of(slot));
+    return keys;
+}
+
+namespace {
+
+// Makes the secret of a new slot and puts it where the user wants it.
+Result<SecretKey> new_secret(const AddKeyRequest& request,
+                             const std::string& repository_id,
+                             KeySlotRecord& slot,
+                             AddKeyResponse& response) {
+    if (request.new_passphrase_file) {
+        HF_TRY(Bytes data, read_file(*request.new_passphrase_file, 1 << 16));
+        std::string passphrase(as_text(data));
+        passphrase = passphrase.substr(0, passphrase.find('\n'));
+        wipe(data);
+        if (passphrase.empty())
+            return Error(ErrorCode::invalid_argument, *request.new_passphrase_file + ": is empty");
+        slot.type = KeySlotType::passphrase;
+        slot.id = KeySlotId::random(system_random());
+        slot.salt = system_random().array<16>();
+        return stretch_passphrase(as_bytes(passphrase), slot.salt, slot.cost);
+    }
+    const SecretKey secret(system_random().array<32>());
+    slot.type = request.is_recovery ? KeySlotType::recovery : KeySlotType::key_file;
+    slot.id = key_slot_id_of(secret, slot.type);
+    if (request.is_recovery) {
+        response.recovery_key = format_recovery_key(secret);
+        return secret;
+    }
+    const std::string& path = *request.new_key_file;
+    HF_TRY(const UniqueFd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    HF_TRY_STATUS(write_all(fd.get(), as_bytes(format_key_file(secret, repository_id)), path.c_str()));
+    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
+    return secret;
+}
+
+}  // namespace
+
+Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
+    if (request.new_key_file.has_value() + request.new_passphrase_file.has_value() +
+            (request.is_recovery ? 1 : 0) !=
+        1)
+        return Error(ErrorCode::invalid_argument, "give one new key file or passphrase file");
+    HF_TRY(const auto repository, open(request.access));
+    if (repository->keyring().role() == KeyRole::writer)
+        return Error(ErrorCode::permission_denied, "a write-only key cannot make keys");
+    AddKeyResponse response;
+    KeySlotRecord slot;
+    slot.role = request.is_write_only ? KeyRole::writer : KeyRole::full;
+    slot.created = system_clock().now();
+    slot.label = request.label;
+    const RepositoryId& id = repository->keyring().repository();
+    HF_TRY(const SecretKey secret, new_secret(request, id.hex(), slot, response));
+    const SecretKey& master = request.is_write_only ? repository->keyring().full().writer_master
+                                                    : repository->master();
+    lock_key_slot(slot, secret, master, id);
+    HF_TRY_STATUS(write_key_slot(repository->storage(), slot, id, system_random()));
+    response.key = summary_of(slot);
+    return response;
+}
+
+Status remove_key(const AccessRequest& access, const std::string& id) {
+    HF_TRY(const auto repository, open(access));
+    HF_TRY(const auto slots, read_key_slots(repository->storage()));
+    const KeySlotRecord* found = nullptr;
+    std::size_t readers = 0;
+    for (const KeySlotRecord& slot : slots) {
+        if (slot.role == KeyRole::full) ++readers;
+        if (id.empty() || !slot.id.hex().starts_with(id)) continue;
+        if (found != nullptr)
+            return Error(ErrorCode::invalid_argument, "more than one key begins with " + id);
+        found = &slot;
+    }
+    if (found == nullptr) return Error(ErrorCode::not_found, "no key begins with " + id);
+    if (found->role == KeyRole::full && readers == 1)
+        return Error(ErrorCode::refused, "the last key that can read stays");
+    const std::string name = "keys/" + found->id.hex();
+    HF_TRY_STATUS(repository->storage().remove(name));
+    return repository->storage().remove(name + ".2");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,228 @@
+#include "api/repository_access.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/file_io.h"
+#include "crypto/digest.h"
+#include "repository/repository.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view key_file_magic = "holdfast-key-1";
+constexpr std::string_view recovery_prefix = "HFRK";
+
+std::optional<std::string> environment(const char* name) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return std::string(value);
+}
+
+std::string base_directory(const char* variable, const std::string& fallback) {
+    const auto value = environment(variable);
+    if (value && value->front() == '/') return *value;
+    return environment("HOME").value_or("/") + fallback;
+}
+
+std::string first_line(ByteSpan data) {
+    std::string text(as_text(data));
+    text = text.substr(0, text.find('\n'));
+    if (!text.empty() && text.back() == '\r') text.pop_back();
+    return text;
+}
+
+Result<std::string> run_passphrase_command(const std::string& command) {
+    // The user's own command, as in his shell.
+    std::FILE* pipe = ::popen(command.c_str(), "re");
+    if (pipe == nullptr) return Error::from_errno(errno, "passphrase command");
+    Bytes output(65536);
+    const std::size_t count = std::fread(output.data(), 1, output.size(), pipe);
+    const int status = ::pclose(pipe);
+    const std::string passphrase = first_line(ByteSpan(output).first(count));
+    wipe(output);
+    if (status != 0) return Error(ErrorCode::wrong_key, "the passphrase command failed");
+    if (passphrase.empty())
+        return Error(ErrorCode::wrong_key, "the passphrase command printed nothing");
+    return passphrase;
+}
+
+// A key file or a file with a recovery key.
+Result<Unlock> read_key_file(const std::string& path) {
+    auto data = read_file(path, 1 << 16);
+    if (!data.ok())
+        return Error(ErrorCode::wrong_key, "cannot read the key file: " + data.error().message());
+    const std::string line = first_line(*data);
+    wipe(*data);
+    Unlock unlock;
+    if (line.starts_with(recovery_prefix)) {
+        HF_TRY(unlock.recovery, parse_recovery_key(line));
+        return unlock;
+    }
+    const std::size_t blank = line.rfind(' ');
+    Bytes secret = blank == std::string::npos ? Bytes{} : from_hex(line.substr(blank + 1));
+    if (!line.starts_with(key_file_magic) || secret.size() != SecretKey::size)
+        return Error(ErrorCode::wrong_key, path + ": not a key file");
+    std::array<std::uint8_t, SecretKey::size> bytes;
+    std::copy(secret.begin(), secret.end(), bytes.begin());
+    unlock.key_file = SecretKey(bytes);
+    wipe(secret);
+    wipe(bytes);
+    return unlock;
+}
+
+Result<std::optional<std::string>> read_passphrase(const AccessRequest& request) {
+    if (request.passphrase_command) {
+        HF_TRY(std::string passphrase, run_passphrase_command(*request.passphrase_command));
+        return std::optional(std::move(passphrase));
+    }
+    if (request.passphrase_file) {
+        auto data = read_file(*request.passphrase_file, 1 << 16);
+        if (!data.ok())
+            return Error(ErrorCode::wrong_key,
+                         "cannot read the passphrase: " + data.error().message());
+        std::string passphrase = first_line(*data);
+        wipe(*data);
+        if (passphrase.empty())
+            return Error(ErrorCode::wrong_key, *request.passphrase_file + ": is empty");
+        return std::optional(std::move(passphrase));
+    }
+    return std::optional<std::string>();
+}
+
+std::string default_key_path(const RepositoryId& repository) {
+    return default_places().configuration + "/keys/" + repository.hex() + ".key";
+}
+
+// Gathers key material; without any, the key file that init made for this repository.
+Result<Unlock> find_unlock(const ResolvedAccess& access, Storage& storage) {
+    if (access.request.key_file) return read_key_file(*access.request.key_file);
+    Unlock unlock;
+    HF_TRY(unlock.passphrase, read_passphrase(access.request));
+    if (unlock.passphrase) return unlock;
+    HF_TRY(const ConfigRecord config, read_config(storage));
+    const std::string path = default_key_path(config.repository);
+    auto from_default = read_key_file(path);
+    if (!from_default.ok())
+        return Error(ErrorCode::wrong_key,
+                     "no key for this repository: give --key-file or --passphrase-file (looked for " +
+                         path + ")");
+    return from_default;
+}
+
+// Never overwrites: an old key may be the only way to an old repository.
+Status write_key_file(const std::string& path, const std::string& text) {
+    const std::size_t slash = path.rfind('/');
+    if (slash != std::string::npos && slash > 0)
+        HF_TRY_STATUS(make_directories(path.substr(0, slash), 0700));
+    HF_TRY(const UniqueFd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    HF_TRY_STATUS(write_all(fd.get(), as_bytes(text), path.c_str()));
+    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
+    return sync_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+}
+
+}  // namespace
+
+DefaultPlaces default_places() {
+    if (::geteuid() == 0)
+        return {"/var/lib/holdfast/repository", "/etc/holdfast", "/var/cache/holdfast"};
+    return {base_directory("XDG_DATA_HOME", "/.local/share") + "/holdfast/repository",
+            base_directory("XDG_CONFIG_HOME", "/.config") + "/holdfast",
+            base_directory("XDG_CACHE_HOME", "/.cache") + "/holdfast"};
+}
+
+Result<ResolvedAccess> resolve_access(const AccessRequest& request) {
+    ResolvedAccess access;
+    access.request = request;
+    AccessRequest& r = access.request;
+    if (!r.repository) r.repository = environment("HOLDFAST_REPOSITORY");
+    // What is asked for on the command line wins over the whole environment, whatever its kind.
+    if (!r.key_file && !r.passphrase_file && !r.passphrase_command) {
+        r.key_file = environment("HOLDFAST_KEY_FILE");
+        r.passphrase_file = environment("HOLDFAST_PASSPHRASE_FILE");
+        r.passphrase_command = environment("HOLDFAST_PASSPHRASE_COMMAND");
+    }
+    if (r.key_file.has_value() + r.passphrase_file.has_value() + r.passphrase_command.has_value() > 1)
+        return Error(ErrorCode::invalid_argument,
+                     "give one of key file, passphrase file and passphrase command");
+    access.is_default = !r.repository;
+    const DefaultPlaces places = default_places();
+    access.repository = r.repository.value_or(places.repository);
+    if (!r.cache_directory) r.cache_directory = environment("HOLDFAST_CACHE_DIR");
+    access.cache_directory = r.cache_directory.value_or(places.cache);
+    return access;
+}
+
+Result<InitResponse> init_repository(const ResolvedAccess& access,
+                                     const std::optional<std::string>& like,
+                                     const AccessRequest& like_access) {
+    std::unique_ptr<Repository> model;
+    if (like) {
+        AccessRequest request = like_access;
+        request.repository = *like;
+        HF_TRY(const ResolvedAccess resolved, resolve_access(request));
+        HF_TRY(model, open_repository(resolved));
+    }
+    HF_TRY(const std::unique_ptr<Storage> storage,
+           open_storage(access.repository, OpenMode::create));
+    HF_TRY(const std::optional<std::string> passphrase, read_passphrase(access.request));
+    HF_TRY(const Repository::NewKeys keys,
+           Repository::init(*storage, model.get(), passphrase, system_clock(), system_random()));
+    HF_TRY(const ConfigRecord config, read_config(*storage));
+    InitResponse response;
+    response.repository = storage->description();
+    response.repository_id = config.repository.hex();
+    response.recovery_key = format_recovery_key(keys.recovery);
+    if (passphrase) return response;
+    response.key_file = access.request.key_file.value_or(default_key_path(config.repository));
+    auto written =
+        write_key_file(response.key_file, format_key_file(keys.key_file, response.repository_id));
+    if (!written.ok())
+        return std::move(written).error().with_context(
+            "writing the key file (the recovery key is " + response.recovery_key + ")");
+    return response;
+}
+
+Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access) {
+    auto storage = open_storage(access.repository, OpenMode::existing);
+    if (!storage.ok()) {
+        if (storage.error().code() == ErrorCode::not_found)
+            return Error(ErrorCode::not_found, "no repository at " + access.repository);
+        return std::move(storage).error();
+    }
+    HF_TRY(const Unlock unlock, find_unlock(access, **storage));
+    return Repository::open(std::move(storage).value(), unlock, access.cache_directory,
+                            system_clock(), system_random());
+}
+
+std::string format_recovery_key(const SecretKey& secret) {
+    std::string digits = to_hex(secret.bytes());
+    digits += to_hex(plain_hash(secret.bytes()).bytes).substr(0, 4);
+    std::string text(recovery_prefix);
+    for (std::size_t i = 0; i < digits.size(); i += 4) text += '-' + digits.substr(i, 4);
+    for (char& c : text) c = static_cast<char>(c >= 'a' && c <= 'f' ? c - 'a' + 'A' : c);
+    return text;
+}
+
+Result<SecretKey> parse_recovery_key(const std::string& text) {
+    std::string digits;
+    for (const char c : text.substr(std::min(text.size(), recovery_prefix.size())))
+        if (c != '-' && c != ' ') digits += c;
+    const Bytes bytes = from_hex(digits);
+    const Error bad(ErrorCode::wrong_key, "not a recovery key (a digit is wrong or missing)");
+    if (bytes.size() != SecretKey::size + 2) return bad;
+    std::array<std::uint8_t, SecretKey::size> secret;
+    std::copy_n(bytes.begin(), secret.size(), secret.begin());
+    const Digest check = plain_hash(secret);
+    if (check.bytes[0] != bytes[32] || check.bytes[1] != bytes[33]) return bad;
+    return SecretKey(secret);
+}
+
+std::string format_key_file(const SecretKey& secret, const std::string& repository_id) {
+    return std::string(key_file_magic) + ' ' + repository_id + ' ' + to_hex(secret.bytes()) + '\n';
+}
+
+}  // namespace holdfast

@@ -1,0 +1,62 @@
+// Which repository, with which key: from what was asked for, the environment, and the defaults.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "crypto/secret.h"
+
+namespace holdfast {
+
+class Repository;
+
+// Unset members come from the environment (HOLDFAST_*), then from the defaults.
+struct AccessRequest {
+    std::optional<std::string> repository;
+    std::optional<std::string> key_file;
+    std::optional<std::string> passphrase_file;
+    std::optional<std::string> passphrase_command;
+    std::optional<std::string> cache_directory;
+};
+
+// Places that belong to this user. Root: /var/lib/holdfast, /etc/holdfast, /var/cache/holdfast; any
+// other user: below the XDG base directories.
+struct DefaultPlaces {
+    std::string repository;
+    std::string configuration;
+    std::string cache;
+};
+DefaultPlaces default_places();
+
+struct ResolvedAccess {
+    std::string repository;
+    bool is_default = false;  // the embedded repository, which the first backup makes
+    AccessRequest request;    // with the environment applied
+    std::string cache_directory;
+};
+// Errors: invalid_argument when more than one kind of key is given.
+Result<ResolvedAccess> resolve_access(const AccessRequest& request);
+
+struct InitResponse {
+    std::string repository;
+    std::string repository_id;
+    std::string key_file;      // empty: opened by a passphrase
+    std::string recovery_key;  // shown once
+};
+// Makes a repository and its key file. Errors: already_exists.
+Result<InitResponse> init_repository(const ResolvedAccess& access,
+                                     const std::optional<std::string>& like,
+                                     const AccessRequest& like_access);
+
+// Errors: not_found (no repository), wrong_key, unsupported, corrupt.
+Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access);
+
+// "HFRK-" and 17 groups of four digits, the last a checksum; blanks and case do not matter.
+std::string format_recovery_key(const SecretKey& secret);
+Result<SecretKey> parse_recovery_key(const std::string& text);
+// The contents of a key file.
+std::string format_key_file(const SecretKey& secret, const std::string& repository_id);
+
+}  // namespace holdfast

@@ -1,0 +1,80 @@
+#include "api/restore_operation.h"
+
+#include "repository/tree_reader.h"
+#include "restore/restore.h"
+
+namespace holdfast {
+namespace {
+
+Result<Overwrite> parse_overwrite(const std::string& text) {
+    if (text == "never") return Overwrite::never;
+    if (text == "changed") return Overwrite::changed;
+    if (text == "always") return Overwrite::always;
+    return Error(ErrorCode::invalid_argument,
+                 "--overwrite is never, changed or always, not '" + text + "'");
+}
+
+// Where the entry was when it was backed up: for a directory itself, for a file its directory.
+Result<std::string> original_place(const RestorePointRecord& record,
+                                   const PointPath& wanted,
+                                   const Entry& entry) {
+    constexpr std::string_view scheme = "files:";
+    if (!record.source.starts_with(scheme))
+        return Error(ErrorCode::invalid_argument, "--original is for sources of files");
+    std::string path = record.source.substr(scheme.size());
+    if (!wanted.path.empty()) path += '/' + wanted.path;
+    if (entry.metadata.type != EntryType::directory) path = path.substr(0, path.rfind('/'));
+    return path.empty() ? "/" : path;
+}
+
+}  // namespace
+
+Result<RestoreResponse> restore(const RestoreRequest& request,
+                                Progress& progress,
+                                std::stop_token stop) {
+    const TimeNs start = system_clock().monotonic();
+    RestoreOptions options;
+    HF_TRY(options.overwrite, parse_overwrite(request.overwrite));
+    if (request.remove_extras) options.extras = Extras::remove;
+    if (request.verify) options.verification = Verification::read_back;
+    if (request.dry_run) options.mode = RestoreOptions::Mode::dry_run;
+    HF_TRY(const ResolvedAccess access, resolve_access(request.access));
+    HF_TRY(const auto repository, open_repository(access));
+    const PointPath wanted = parse_point_path(request.point);
+    HF_TRY(const PointInfo point,
+           select_point(*repository, wanted.point, request.filter, Deleted::hidden));
+    HF_TRY(ChunkReader* const chunks, repository->chunks());
+    HF_TRY(Entry entry, find_entry(*chunks, point.record.root, wanted.path));
+    if (entry.name == "/" && entry.metadata.type != EntryType::directory) {
+        // A lone file is named after its source.
+        const std::string& source = point.record.source;
+        entry.name = source.substr(source.find_last_of("/:") + 1);
+        if (!is_valid_name(entry.name)) entry.name = "content";
+    }
+    if (request.target) {
+        options.target = *request.target;
+    } else {
+        HF_TRY(options.target, original_place(point.record, wanted, entry));
+    }
+    progress.total_bytes = wanted.path.empty() ? point.record.stats.content_bytes : 0;
+    progress.total_files = wanted.path.empty() ? point.record.stats.files : 0;
+    HF_TRY(RestoreReport report,
+           run_restore(*repository, entry, options, progress, std::move(stop)));
+    RestoreResponse response;
+    response.restore_point = point.id.hex();
+    response.target = options.target;
+    response.files = report.files;
+    response.directories = report.directories;
+    response.others = report.others;
+    response.bytes = report.bytes;
+    response.bytes_written = report.written_bytes;
+    response.bytes_verified = report.verified_bytes;
+    response.unchanged = report.unchanged_files;
+    response.removed = report.removed;
+    response.problem_count = report.problem_count;
+    response.problems = std::move(report.problems);
+    response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
+    return response;
+}
+
+}  // namespace holdfast

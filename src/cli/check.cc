@@ -1,0 +1,62 @@
+#include <nlohmann/json.hpp>
+
+#include "api/browse_operations.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/progress_display.h"
+
+namespace holdfast {
+namespace {
+
+nlohmann::json json_of(const CheckResponse& r) {
+    return {{"schema", 1},
+            {"objects", r.objects},
+            {"chunks", r.chunks},
+            {"restore_points", r.points},
+            {"bytes_read", r.bytes_read},
+            {"problems", r.problem_count},
+            {"problem_texts", r.problems},
+            {"damaged_restore_points", r.damaged_points},
+            {"seconds", r.seconds}};
+}
+
+Result<ExitStatus> run(CheckRequest request, Console& console) {
+    request.access = console.access;
+    Progress progress;
+    const auto response = [&] {
+        const ProgressDisplay display(console, "check", progress);
+        return check(request, progress, console.stop);
+    }();
+    if (!response.ok()) return response.error();
+    if (console.json) {
+        print_json(json_of(*response));
+    } else {
+        for (const std::string& problem : response->problems)
+            print_warning("damage: " + printable(problem));
+        for (const std::string& point : response->damaged_points)
+            print_warning("restore point " + point.substr(0, 12) + " is incomplete");
+        if (!console.quiet)
+            print_line(std::string(response->problem_count == 0 ? "no damage found: " : "DAMAGED: ") +
+                       format_count(response->objects) + " objects, " +
+                       format_count(response->chunks) + " chunks, " +
+                       format_count(response->points) + " restore points, read " +
+                       format_bytes(response->bytes_read));
+    }
+    return response->problem_count == 0 ? ExitStatus::done : ExitStatus::damaged;
+}
+
+}  // namespace
+
+Command check_command() {
+    auto request = std::make_shared<CheckRequest>();
+    Command command;
+    command.name = "check";
+    command.summary = "prove that the repository is whole";
+    command.options = {
+        {"--read-data", "", "read every stored byte, too", &request->read_data, {}}};
+    command.state = request;
+    command.run = [request](Console& console) { return run(*request, console); };
+    return command;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,52 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/output.h"
+
+namespace holdfast {
+
+Command init_command() {
+    struct State {
+        std::optional<std::string> like, like_key_file, like_passphrase_file;
+    };
+    auto state = std::make_shared<State>();
+    Command command;
+    command.name = "init";
+    command.summary = "make a repository; prints where its key is and a recovery key";
+    command.details =
+        "Without -r the embedded repository of this user is made. A key file is written, unless a "
+        "passphrase is given.";
+    command.options = {
+        {"--like", "REPOSITORY", "deduplicate with this repository: share its hash and chunker keys",
+         &state->like, {}},
+        {"--like-key-file", "FILE", "key file of the repository given by --like",
+         &state->like_key_file, {}},
+        {"--like-passphrase-file", "FILE", "passphrase file of the repository given by --like",
+         &state->like_passphrase_file, {}}};
+    command.state = state;
+    command.run = [state](Console& console) -> Result<ExitStatus> {
+        HF_TRY(const ResolvedAccess access, resolve_access(console.access));
+        AccessRequest like_access;
+        like_access.key_file = state->like_key_file;
+        like_access.passphrase_file = state->like_passphrase_file;
+        HF_TRY(const InitResponse made, init_repository(access, state->like, like_access));
+        if (console.json) {
+            print_json({{"schema", 1},
+                        {"repository", made.repository},
+                        {"repository_id", made.repository_id},
+                        {"key_file", made.key_file},
+                        {"recovery_key", made.recovery_key}});
+            return ExitStatus::done;
+        }
+        print_line("made repository " + made.repository_id.substr(0, 12) + " at " + made.repository);
+        if (!made.key_file.empty()) print_line("key file:      " + made.key_file);
+        print_line("recovery key:  " + made.recovery_key);
+        print_line("");
+        print_line("Keep the recovery key somewhere else, on paper: it opens the repository when the");
+        print_line("key is lost, and nothing else does.");
+        return ExitStatus::done;
+    };
+    return command;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,109 @@
+#include <nlohmann/json.hpp>
+
+#include "api/point_operations.h"
+#include "cli/command.h"
+#include "cli/output.h"
+
+namespace holdfast {
+namespace {
+
+nlohmann::json json_of(const KeySummary& key) {
+    return {{"id", key.id},
+            {"type", key.type},
+            {"role", key.role},
+            {"label", key.label},
+            {"created", format_rfc3339(key.created)}};
+}
+
+Command key_list() {
+    Command command;
+    command.name = "list";
+    command.summary = "list the keys that open the repository";
+    command.run = [](Console& console) -> Result<ExitStatus> {
+        HF_TRY(const auto keys, list_keys(console.access));
+        nlohmann::json array = nlohmann::json::array();
+        for (const KeySummary& key : keys) {
+            array.push_back(json_of(key));
+            if (!console.json)
+                print_line(key.id.substr(0, 12) + "  " + key.type + "  " + key.role + "  " +
+                           format_rfc3339(key.created / ns_per_second * ns_per_second) + "  " +
+                           printable(key.label));
+        }
+        if (console.json) print_json({{"schema", 1}, {"keys", std::move(array)}});
+        return ExitStatus::done;
+    };
+    return command;
+}
+
+Result<ExitStatus> add(AddKeyRequest request, Console& console) {
+    request.access = console.access;
+    HF_TRY(const AddKeyResponse response, add_key(request));
+    if (console.json) {
+        nlohmann::json document = json_of(response.key);
+        document["schema"] = 1;
+        if (!response.recovery_key.empty()) document["recovery_key"] = response.recovery_key;
+        print_json(document);
+        return ExitStatus::done;
+    }
+    print_line("added " + response.key.type + " key " + response.key.id.substr(0, 12) + " (" +
+               response.key.role + ")");
+    if (!response.recovery_key.empty()) print_line("recovery key:  " + response.recovery_key);
+    return ExitStatus::done;
+}
+
+Command key_add() {
+    auto request = std::make_shared<AddKeyRequest>();
+    Command command;
+    command.name = "add";
+    command.summary = "add a key file or a passphrase";
+    command.options = {
+        {"--new-key-file", "FILE", "key file to write", &request->new_key_file, {}},
+        {"--new-passphrase-file", "FILE", "file with the new passphrase",
+         &request->new_passphrase_file, {}},
+        {"--write-only", "", "a key that can back up and can neither read nor delete",
+         &request->is_write_only, {}},
+        {"--label", "TEXT", "whose it is", &request->label, {}}};
+    command.state = request;
+    command.run = [request](Console& console) { return add(*request, console); };
+    return command;
+}
+
+Command key_remove() {
+    auto id = std::make_shared<std::string>();
+    Command command;
+    command.name = "remove";
+    command.summary = "remove a key";
+    command.operands = {{"ID", "a unique prefix is enough", id.get()}};
+    command.state = id;
+    command.run = [id](Console& console) -> Result<ExitStatus> {
+        HF_TRY_STATUS(remove_key(console.access, *id));
+        if (console.json) print_json({{"schema", 1}, {"removed", *id}});
+        else if (!console.quiet) print_line("removed key " + *id);
+        return ExitStatus::done;
+    };
+    return command;
+}
+
+Command key_recovery() {
+    Command command;
+    command.name = "recovery";
+    command.summary = "make a new recovery key and print it";
+    command.run = [](Console& console) {
+        AddKeyRequest request;
+        request.is_recovery = true;
+        return add(request, console);
+    };
+    return command;
+}
+
+}  // namespace
+
+Command key_command() {
+    Command command;
+    command.name = "key";
+    command.summary = "list, add and remove keys";
+    command.verbs = {key_list(), key_add(), key_remove(), key_recovery()};
+    return command;
+}
+
+}  // namespace holdfast

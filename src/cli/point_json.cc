@@ -1,0 +1,59 @@
+#include "cli/point_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/output.h"
+
+namespace holdfast {
+namespace {
+
+constexpr const char* type_names[] = {"",       "file",        "directory",   "symlink",
+                                      "fifo",   "socket",      "char_device", "block_device"};
+constexpr char type_letters[] = "?-dlpscb";
+
+}  // namespace
+
+nlohmann::json json_of(const PointSummary& point) {
+    const RestorePointRecord& record = point.record;
+    return {{"id", point.id},
+            {"host", record.host},
+            {"name", record.name},
+            {"source", record.source},
+            {"time", format_rfc3339(record.started)},
+            {"type", backup_type_name(record.type)},
+            {"tags", record.tags},
+            {"files", record.stats.files},
+            {"bytes", record.stats.content_bytes},
+            {"directories", record.stats.directories},
+            {"skipped", record.stats.skipped},
+            {"held", point.is_held},
+            {"deleted", point.is_deleted}};
+}
+
+nlohmann::json json_of(const std::string& path, const Entry& entry) {
+    const Metadata& m = entry.metadata;
+    nlohmann::json document = {{"schema", 1},
+                               {"type", type_names[static_cast<std::size_t>(m.type)]},
+                               {"mode", m.mode},
+                               {"uid", m.uid},
+                               {"gid", m.gid},
+                               {"size", m.size},
+                               {"mtime", format_rfc3339(m.mtime)}};
+    add_path(document, "path", path);
+    if (m.type == EntryType::symlink) add_path(document, "target", m.target);
+    return document;
+}
+
+std::string describe(const Entry& entry) {
+    const Metadata& m = entry.metadata;
+    std::string text(1, type_letters[static_cast<std::size_t>(m.type)]);
+    static constexpr char letters[] = "rwxrwxrwx";
+    for (unsigned bit = 0; bit < 9; ++bit)
+        text += (m.mode >> (8 - bit) & 1) != 0 ? letters[bit] : '-';
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, " %5u %5u %12llu ", m.uid, m.gid,
+                  static_cast<unsigned long long>(m.size));
+    return text + numbers + format_rfc3339(m.mtime / ns_per_second * ns_per_second);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,16 @@
+// Restore points and entries as JSON.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "api/browse_operations.h"
+
+namespace holdfast {
+
+nlohmann::json json_of(const PointSummary& point);
+// type, mode, owner, size, mtime.
+nlohmann::json json_of(const std::string& path, const Entry& entry);
+// As `ls -l` shows it.
+std::string describe(const Entry& entry);
+
+}  // namespace holdfast

@@ -1,0 +1,90 @@
+#include <nlohmann/json.hpp>
+
+#include "api/restore_operation.h"
+#include "cli/output.h"
+#include "cli/point_options.h"
+#include "cli/progress_display.h"
+
+namespace holdfast {
+namespace {
+
+struct State {
+    PointOptions points;
+    RestoreRequest request;
+    bool original = false;
+};
+
+nlohmann::json json_of(const RestoreResponse& r) {
+    return {{"schema", 1},
+            {"restore_point", r.restore_point},
+            {"target", r.target},
+            {"files", r.files},
+            {"directories", r.directories},
+            {"others", r.others},
+            {"bytes", r.bytes},
+            {"bytes_written", r.bytes_written},
+            {"bytes_verified", r.bytes_verified},
+            {"unchanged", r.unchanged},
+            {"removed", r.removed},
+            {"problems", r.problem_count},
+            {"seconds", r.seconds}};
+}
+
+void print_text(const RestoreResponse& r) {
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.1f s", r.seconds);
+    std::string line = "restored " + r.restore_point.substr(0, 12) + " to " + printable(r.target) +
+                       ": " + format_count(r.files) + " files, " + format_bytes(r.bytes) +
+                       ", wrote " + format_bytes(r.bytes_written);
+    if (r.unchanged != 0) line += ", " + format_count(r.unchanged) + " unchanged";
+    if (r.removed != 0) line += ", " + format_count(r.removed) + " removed";
+    if (r.bytes_verified != 0) line += ", verified " + format_bytes(r.bytes_verified);
+    print_line(line + ", " + seconds);
+}
+
+Result<ExitStatus> run(State& state, Console& console) {
+    RestoreRequest& request = state.request;
+    request.access = console.access;
+    if (state.original == request.target.has_value())
+        return Error(ErrorCode::invalid_argument, "give --target PATH or --original");
+    HF_TRY(request.filter, state.points.filter());
+    Progress progress;
+    const auto response = [&] {
+        const ProgressDisplay display(console, "restore", progress);
+        return restore(request, progress, console.stop);
+    }();
+    if (!response.ok()) return response.error();
+    for (const std::string& problem : response->problems) print_warning("problem: " + printable(problem));
+    if (console.json) print_json(json_of(*response));
+    else if (!console.quiet) print_text(*response);
+    return response->problem_count == 0 ? ExitStatus::done : ExitStatus::failed;
+}
+
+}  // namespace
+
+Command restore_command() {
+    auto state = std::make_shared<State>();
+    RestoreRequest& r = state->request;
+    Command command;
+    command.name = "restore";
+    command.summary = "bring back a restore point, a directory or a file of it";
+    command.details =
+        "The source's root becomes the target directory; a single file is placed in it. Without "
+        "--overwrite nothing is overwritten, and a target that is not empty is refused.";
+    command.operands = {{"POINT[:PATH]", "restore point, and a path in it", &r.point}};
+    command.options = {
+        {"-T,--target", "PATH", "directory to restore into; made if it is missing", &r.target, {}},
+        {"--original", "", "restore to where it was", &state->original, {}},
+        {"--overwrite", "WHEN", "never (the default), changed (only what differs), always",
+         &r.overwrite, {"never", "changed", "always"}},
+        {"--delete", "", "remove from the target what the restore point does not have",
+         &r.remove_extras, {}},
+        {"--verify", "", "read back and compare everything", &r.verify, {}},
+        {"-n,--dry-run", "", "write nothing, count what would be", &r.dry_run, {}}};
+    for (Option& option : state->points.options()) command.options.push_back(std::move(option));
+    command.state = state;
+    command.run = [state](Console& console) { return run(*state, console); };
+    return command;
+}
+
+}  // namespace holdfast

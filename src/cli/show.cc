@@ -1,0 +1,73 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/output.h"
+#include "cli/point_json.h"
+#include "cli/point_options.h"
+
+namespace holdfast {
+namespace {
+
+struct State {
+    PointOptions points;
+    std::string point;
+};
+
+void print_text(const PointSummary& point) {
+    const RestorePointRecord& r = point.record;
+    const auto line = [](const char* label, const std::string& value) {
+        std::string text(label);
+        text.resize(16, ' ');
+        print_line(text + value);
+    };
+    line("restore point", point.id);
+    line("source", printable(r.source));
+    line("host", printable(r.host));
+    line("name", printable(r.name));
+    line("started", format_rfc3339(r.started));
+    line("finished", format_rfc3339(r.finished));
+    line("type", std::string(backup_type_name(r.type)));
+    if (r.parent != RestorePointId{}) line("parent", r.parent.hex());
+    for (const std::string& tag : r.tags) line("tag", printable(tag));
+    line("files", format_count(r.stats.files));
+    line("directories", format_count(r.stats.directories));
+    line("others", format_count(r.stats.others));
+    line("size", format_bytes(r.stats.content_bytes));
+    line("read", format_bytes(r.stats.read_bytes));
+    line("skipped", format_count(r.stats.skipped));
+    for (const std::string& path : r.skipped_paths) line("  skipped", printable(path));
+    line("made by", r.program);
+    if (point.is_held) line("held", "yes");
+    if (point.is_deleted) line("deleted", "yes");
+}
+
+Result<ExitStatus> run(const State& state, Console& console) {
+    PointRequest request{console.access, {}, state.point};
+    HF_TRY(request.filter, state.points.filter());
+    HF_TRY(const PointSummary point, show(request));
+    if (!console.json) {
+        print_text(point);
+        return ExitStatus::done;
+    }
+    nlohmann::json document = json_of(point);
+    document["schema"] = 1;
+    document["finished"] = format_rfc3339(point.record.finished);
+    if (point.record.parent != RestorePointId{}) document["parent"] = point.record.parent.hex();
+    print_json(document);
+    return ExitStatus::done;
+}
+
+}  // namespace
+
+Command show_command() {
+    auto state = std::make_shared<State>();
+    Command command;
+    command.name = "show";
+    command.summary = "all that is known of a restore point";
+    command.operands = {{"POINT", "an id, a unique prefix of one, or latest", &state->point}};
+    command.options = state->points.options();
+    command.state = state;
+    command.run = [state](Console& console) { return run(*state, console); };
+    return command;
+}
+
+}  // namespace holdfast

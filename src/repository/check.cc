@@ -1,0 +1,268 @@
+#include "repository/check.h"
+
+#include <set>
+#include <unordered_set>
+
+#include "base/worker_pool.h"
+#include "repository/tree_reader.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t max_reported_problems = 1000;
+
+class Check {
+  public:
+    Check(Repository& repository, Progress& progress, std::stop_token stop)
+        : repository_(repository), progress_(progress), stop_(std::move(stop)) {}
+
+    Result<CheckReport> run(CheckDepth depth, std::size_t threads);
+
+  private:
+    struct StoredContainer {
+        Container container;
+        std::vector<ChunkLocation> chunks;  // as the index has them
+    };
+
+    void problem(const std::string& what);
+    Status cancelled() const;
+    Status collect_containers();
+    void check_container(const StoredContainer& stored, CheckDepth depth);
+    void read_container(const StoredContainer& stored, const ObjectEnd& end);
+    void check_other_objects(CheckDepth depth);
+    Status check_points();
+    Status check_entry(const Entry& entry, const std::string& path);
+    Status check_directory(const Entry& entry, const std::string& path);
+    bool check_run(const Run& run);
+
+    Repository& repository_;
+    Progress& progress_;
+    const std::stop_token stop_;
+    ChunkReader* chunks_ = nullptr;
+    Index* index_ = nullptr;
+    std::map<std::string, std::uint64_t> objects_;  // name -> bytes; 120 bytes an object
+    std::map<ObjectId, StoredContainer> containers_;
+    // Trees seen: a shared tree is walked once. 40 bytes a node.
+    std::unordered_set<ChunkId, IdHash<ChunkId>> seen_;
+    std::mutex mutex_;  // guards report_
+    CheckReport report_;
+};
+
+void Check::problem(const std::string& what) {
+    std::lock_guard lock(mutex_);
+    ++report_.problem_count;
+    ++progress_.problems;
+    if (report_.problems.size() < max_reported_problems) report_.problems.push_back(what);
+}
+
+Status Check::cancelled() const {
+    if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
+    return {};
+}
+
+Status Check::collect_containers() {
+    HF_TRY_STATUS(repository_.storage().list("", [this](const ObjectInfo& info) {
+        objects_.emplace(info.name, info.bytes);
+        return true;
+    }));
+    for (const auto& fragment : index_->fragments()) {
+        for (std::size_t i = 0; i < fragment->chunk_count(); ++i) {
+            ChunkLocation location = fragment->location(i);
+            if (location.container >= fragment->containers().size()) {
+                problem("the index names a container that it does not have");
+                continue;
+            }
+            const Container& container = fragment->containers()[location.container];
+            StoredContainer& stored = containers_[container.header.object];
+            stored.container = container;
+            stored.chunks.push_back(std::move(location));
+        }
+    }
+    return {};
+}
+
+// Existence, size, and that table and index agree; with data, every byte.
+void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
+    const std::string name = container_name(stored.container);
+    const auto found = objects_.find(name);
+    if (found == objects_.end()) return problem(name + ": missing");
+    if (found->second != stored.container.object_bytes)
+        return problem(name + ": has " + std::to_string(found->second) + " bytes in place of " +
+                       std::to_string(stored.container.object_bytes));
+    const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
+                                     found->second, stored.container.header.kind);
+    if (!end.ok()) return problem(end.error().describe());
+    std::map<ChunkId, ChunkLocation> table;
+    for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, 0))
+        table.emplace(chunk.id, std::move(chunk));
+    for (ChunkLocation chunk : stored.chunks) {
+        chunk.container = 0;
+        const auto in_table = table.find(chunk.id);
+        if (in_table == table.end() || in_table->second != chunk)
+            problem(name + ": its table and the index disagree on chunk " +
+                    chunk.id.hex().substr(0, 16));
+    }
+    if (depth == CheckDepth::data) read_container(stored, *end);
+    progress_.bytes += found->second;
+    std::lock_guard lock(mutex_);
+    ++report_.objects;
+    report_.chunks += end->table.chunks.size();
+}
+
+// Reads an object chunk by chunk, in order, so that memory stays at one chunk.
+void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) {
+    const std::string name = container_name(stored.container);
+    Storage& storage = repository_.storage();
+    Hasher hasher;
+    std::uint64_t position = 0;
+    Bytes buffer;
+    const auto read_next = [&](std::uint64_t bytes) -> Status {
+        buffer.resize(static_cast<std::size_t>(bytes));
+        HF_TRY_STATUS(storage.read(name, position, buffer));
+        hasher.update(buffer);
+        position += bytes;
+        return {};
+    };
+    Status status = read_next(end.trailer.header.encoded_bytes());
+    for (ChunkLocation& location : locations_of(end.table, end.trailer.header, 0)) {
+        if (!status.ok() || stop_.stop_requested()) break;
+        std::uint64_t bytes = 0;
+        for (const std::uint32_t frame : location.frame_bytes) bytes += frame;
+        status = read_next(bytes);
+        if (!status.ok()) break;
+        const auto content =
+            chunks_->decode({stored.container, std::move(location)}, buffer);
+        if (!content.ok()) problem(content.error().describe() + " in " + name);
+    }
+    if (status.ok() && !stop_.stop_requested()) {
+        status = read_next(end.trailer.body_bytes - position);
+        if (status.ok() && hasher.finish() != end.trailer.body_hash)
+            problem(name + ": stored bytes do not match their checksum");
+    }
+    if (!status.ok()) problem(status.error().describe());
+    std::lock_guard lock(mutex_);
+    report_.read_bytes += position;
+}
+
+// Objects that hold no chunks: points without data, fragments, leases, marks, keys.
+void Check::check_other_objects(CheckDepth depth) {
+    for (const auto& [name, bytes] : objects_) {
+        ObjectKind kind;
+        if (name.starts_with("index/")) kind = ObjectKind::index_fragment;
+        else if (name.starts_with("points/")) kind = ObjectKind::restore_point;
+        else if (name.starts_with("deleted/") || name.starts_with("held/")) kind = ObjectKind::mark;
+        else continue;
+        const auto point = parse_point_name(name);
+        if (point && containers_.contains(point->id)) continue;
+        {
+            std::lock_guard lock(mutex_);
+            ++report_.objects;
+        }
+        if (depth == CheckDepth::structure && kind != ObjectKind::index_fragment) {
+            const auto end = read_object_end(
+                repository_.storage(), repository_.keyring(), name, bytes, kind);
+            if (!end.ok()) problem(end.error().describe());
+            continue;
+        }
+        const auto object = read_object(repository_.storage(), name, UINT32_MAX);
+        if (!object.ok()) {
+            problem(object.error().describe());
+            continue;
+        }
+        const auto end = open_object(*object, repository_.keyring(), kind);
+        if (!end.ok()) problem(name + ": " + end.error().describe());
+        else if (kind == ObjectKind::index_fragment && !decode_index_fragment(end->record).ok())
+            problem(name + ": damaged index fragment");
+        std::lock_guard lock(mutex_);
+        report_.read_bytes += bytes;
+    }
+    for (const char* name : {"config", "config.2"}) {
+        const auto object = read_object(repository_.storage(), name, 1 << 20);
+        if (!object.ok()) problem(std::string(name) + ": " + object.error().message());
+        else if (!open_clear_object(*object, ObjectKind::config).ok())
+            problem(std::string(name) + ": damaged");
+    }
+}
+
+bool Check::check_run(const Run& run) {
+    if (run.kind != RunKind::data) return true;
+    const auto located = index_->locate(run.chunk);
+    return located.ok() && located->location.purpose == ChunkPurpose::data &&
+           run.chunk_offset + run.bytes <= located->location.raw_bytes &&
+           containers_.contains(located->container.header.object);
+}
+
+Status Check::check_directory(const Entry& entry, const std::string& path) {
+    if (const auto* tree = std::get_if<DirectoryTree>(&entry.content)) {
+        if (!seen_.insert(tree->root).second) return {};
+        ++report_.nodes;
+    }
+    const Status walked = for_each_entry(*chunks_, entry, [&](const Entry& child) {
+        return check_entry(child, path.empty() ? child.name : path + '/' + child.name);
+    });
+    if (!walked.ok() && walked.error().code() == ErrorCode::cancelled) return walked;
+    if (!walked.ok()) problem("/" + path + ": " + walked.error().describe());
+    return {};
+}
+
+Status Check::check_entry(const Entry& entry, const std::string& path) {
+    HF_TRY_STATUS(cancelled());
+    if (entry.metadata.type == EntryType::directory) return check_directory(entry, path);
+    if (entry.metadata.type != EntryType::file) return {};
+    if (const auto* tree = std::get_if<ExtentTree>(&entry.content))
+        if (!seen_.insert(tree->root).second) return {};
+    bool whole = true;
+    const Status walked = for_each_run(*chunks_, entry, [&](const Run& run) -> Status {
+        whole = check_run(run) && whole;
+        return {};
+    });
+    if (!walked.ok()) problem("/" + path + ": " + walked.error().describe());
+    else if (!whole) problem("/" + path + ": a chunk of it is missing");
+    return {};
+}
+
+Status Check::check_points() {
+    const auto points = repository_.points(std::nullopt);
+    if (!points.ok()) {
+        problem(points.error().describe());
+        return {};
+    }
+    for (const PointInfo& point : *points) {
+        HF_TRY_STATUS(cancelled());
+        ++report_.points;
+        const std::uint64_t before = report_.problem_count;
+        HF_TRY_STATUS(check_entry(point.record.root, ""));
+        if (report_.problem_count != before) report_.damaged_points.push_back(point.id.hex());
+    }
+    return {};
+}
+
+Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
+    HF_TRY(index_, repository_.index());
+    HF_TRY(chunks_, repository_.chunks());
+    HF_TRY_STATUS(collect_containers());
+    for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
+    {
+        WorkerPool pool(threads, threads);
+        for (const auto& [id, stored] : containers_) {
+            if (stop_.stop_requested()) break;
+            pool.submit([this, &stored, depth] { check_container(stored, depth); });
+        }
+    }
+    HF_TRY_STATUS(cancelled());
+    check_other_objects(depth);
+    HF_TRY_STATUS(check_points());
+    return std::move(report_);
+}
+
+}  // namespace
+
+Result<CheckReport> run_check(Repository& repository,
+                              CheckDepth depth,
+                              std::size_t threads,
+                              Progress& progress,
+                              std::stop_token stop) {
+    return Check(repository, progress, std::move(stop)).run(depth, threads);
+}
+
+}  // namespace holdfast
