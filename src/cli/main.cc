@@ -24,8 +24,8 @@ void raise_descriptor_limit() {
 // the bound that the design has (measured on corpus a: 60 MiB against 140 with glibc's defaults).
 void bound_allocator() {
     ::mallopt(M_ARENA_MAX, 2);
-    ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
-    ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 }  // namespace
