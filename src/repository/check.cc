@@ -164,7 +164,7 @@ void Check::check_other_objects(CheckDepth depth) {
             if (!end.ok()) problem(end.error().describe());
             continue;
         }
-        const auto object = read_object(repository_.storage(), name, UINT32_MAX);
+        const auto object = repository_.storage().get(name, UINT32_MAX);
         if (!object.ok()) {
             problem(object.error().describe());
             continue;
@@ -177,7 +177,7 @@ void Check::check_other_objects(CheckDepth depth) {
         report_.read_bytes += bytes;
     }
     for (const char* name : {"config", "config.2"}) {
-        const auto object = read_object(repository_.storage(), name, 1 << 20);
+        const auto object = repository_.storage().get(name, 1 << 20);
         if (!object.ok()) problem(std::string(name) + ": " + object.error().message());
         else if (!open_clear_object(*object, ObjectKind::config).ok())
             problem(std::string(name) + ": damaged");

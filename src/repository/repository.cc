@@ -99,7 +99,7 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
         auto fragment = FlatFragment::from_file(cached);
         if (fragment.ok()) return fragment;
     }
-    HF_TRY(const Bytes object, read_object(*storage_, info.name, max_fragment_bytes));
+    HF_TRY(const Bytes object, storage_->get(info.name, max_fragment_bytes));
     auto end = open_object(object, *keyring_, ObjectKind::index_fragment);
     if (!end.ok()) return std::move(end).error().with_context("reading " + info.name);
     HF_TRY(const IndexFragmentRecord record, decode_index_fragment(end->record));
@@ -222,7 +222,7 @@ Status Repository::put_record(ObjectKind kind,
 }
 
 Result<Bytes> Repository::get_record(ObjectKind kind, const std::string& name) {
-    HF_TRY(const Bytes object, read_object(*storage_, name, 64u << 20));
+    HF_TRY(const Bytes object, storage_->get(name, 64u << 20));
     auto end = open_object(object, *keyring_, kind);
     if (!end.ok()) return std::move(end).error().with_context("reading " + name);
     return std::move(end->record);

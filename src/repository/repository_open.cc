@@ -19,7 +19,7 @@ Status put_twice(Storage& storage, const std::string& name, ByteSpan object) {
 // The first copy that is whole. Errors: those of the first copy.
 Result<Bytes> read_either(Storage& storage, const std::string& name, ObjectKind kind) {
     const auto read_one = [&](const std::string& one) -> Result<Bytes> {
-        HF_TRY(const Bytes object, read_object(storage, one, max_clear_object_bytes));
+        HF_TRY(const Bytes object, storage.get(one, max_clear_object_bytes));
         auto record = open_clear_object(object, kind);
         if (!record.ok()) return std::move(record).error().with_context("reading " + one);
         return record;

@@ -53,6 +53,9 @@ class Storage {
 
     // Fills `out` from `offset` on. Errors: not_found; corrupt when the object ends before.
     virtual Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) = 0;
+    // The whole object, in one request. Errors: not_found; corrupt when it is larger than
+    // `limit_bytes`.
+    virtual Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) = 0;
     // Errors: not_found.
     virtual Result<ObjectInfo> head(const std::string& name) = 0;
     // Calls `visit` for each object whose name begins with `prefix` (whole components: ends with '/'
@@ -63,8 +66,6 @@ class Storage {
     virtual Status remove(const std::string& name) = 0;
 };
 
-// Whole object. Errors: not_found; corrupt when it is larger than `limit_bytes`.
-Result<Bytes> read_object(Storage& storage, const std::string& name, std::uint64_t limit_bytes);
 Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string& prefix);
 
 // Opens the storage that `url` names; builtin.cc is the list of schemes. A plain path is local.

@@ -225,6 +225,18 @@ Status LocalStorage::read(const std::string& name, std::uint64_t offset, Mutable
     return {};
 }
 
+Result<Bytes> LocalStorage::get(const std::string& name, std::uint64_t limit_bytes) {
+    HF_TRY(const std::shared_ptr<UniqueFd> fd, open_for_reading(name));
+    struct stat info{};
+    if (::fstat(fd->get(), &info) != 0) return Error::from_errno(errno, name);
+    const auto bytes = static_cast<std::uint64_t>(info.st_size);
+    if (bytes > limit_bytes)
+        return Error(ErrorCode::corrupt, name + ": larger than such an object can be");
+    Bytes data(static_cast<std::size_t>(bytes));
+    HF_TRY_STATUS(read(name, 0, data));
+    return data;
+}
+
 Result<ObjectInfo> LocalStorage::head(const std::string& name) {
     struct stat info{};
     if (::stat(path_of(name).c_str(), &info) != 0) return Error::from_errno(errno, name);

@@ -41,6 +41,15 @@ Status MemoryStorage::read(const std::string& name, std::uint64_t offset, Mutabl
     return {};
 }
 
+Result<Bytes> MemoryStorage::get(const std::string& name, std::uint64_t limit_bytes) {
+    std::lock_guard lock(mutex_);
+    const auto found = objects_.find(name);
+    if (found == objects_.end()) return Error(ErrorCode::not_found, name + ": no such object");
+    if (found->second.size() > limit_bytes)
+        return Error(ErrorCode::corrupt, name + ": larger than such an object can be");
+    return found->second;
+}
+
 Result<ObjectInfo> MemoryStorage::head(const std::string& name) {
     std::lock_guard lock(mutex_);
     const auto found = objects_.find(name);
