@@ -12,6 +12,7 @@
 #include "backup/backup.h"
 #include "base/file_io.h"
 #include "source/files/files_source.h"
+#include "source/generated/generated_source.h"
 #include "source/stream/stream_source.h"
 
 namespace holdfast {
@@ -125,6 +126,13 @@ Result<std::vector<ResolvedSource>> open_sources(const BackupRequest& request,
     if (request.files_from0 && request.sources.size() > 1)
         return Error(ErrorCode::invalid_argument, "--files-from0 is for one source");
     for (const std::string& source : request.sources) {
+        constexpr std::string_view generated = "generated:";
+        if (source.starts_with(generated)) {
+            HF_TRY(const GeneratedTree tree,
+                   GeneratedTree::parse(std::string_view(source).substr(generated.size())));
+            sources.push_back({source, "generated", std::make_unique<GeneratedSource>(tree)});
+            continue;
+        }
         HF_TRY(ResolvedSource opened, open_files(request, access, source));
         sources.push_back(std::move(opened));
     }

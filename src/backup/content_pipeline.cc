@@ -76,9 +76,16 @@ void ContentPipeline::read_stable(FileTask& task, ReadContent read_content) {
             return;
         }
         const auto attempt_once = [&]() -> Result<bool> {
-            HF_TRY(task.entry.metadata, (*file)->metadata());
-            HF_TRY(task.entry.content, read_content(**file, task.entry.metadata.size));
-            return (*file)->has_changed();
+            if (attempt == 1) {
+                // The walk has just looked: what it saw holds if it still holds after the reading.
+                task.entry.metadata = task.event.metadata;
+                HF_TRY(task.entry.metadata.xattrs, (*file)->xattrs());
+            } else {
+                HF_TRY(task.entry.metadata, (*file)->metadata());
+            }
+            const Metadata seen = task.entry.metadata;
+            HF_TRY(task.entry.content, read_content(**file, seen.size));
+            return (*file)->has_changed(seen);
         };
         const auto changed = attempt_once();
         const bool became_shorter =

@@ -50,8 +50,10 @@ class SourceFile {
     virtual ~SourceFile() = default;
     // Complete metadata as of now, xattrs included.
     virtual Result<Metadata> metadata() = 0;
-    // Whether something changed since metadata() was called for the first time.
-    virtual Result<bool> has_changed() = 0;
+    // Whether something changed since `seen` was looked at.
+    virtual Result<bool> has_changed(const Metadata& seen) = 0;
+    // Extended attributes only, where the rest is known from the walk.
+    virtual Result<std::vector<ExtendedAttribute>> xattrs() = 0;
     // Data and holes that cover [0, bytes).
     virtual Result<std::vector<SourceExtent>> extents(std::uint64_t bytes) = 0;
     // Reads until `out` is full or the file ends.

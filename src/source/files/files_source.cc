@@ -274,23 +274,25 @@ class OpenFile final : public SourceFile {
         HF_TRY(const struct statx info, stat_entry(fd_.get(), ""));
         if (!S_ISREG(info.stx_mode))
             return Error(ErrorCode::conflict, "no longer a regular file");
-        first_ = metadata_of(info, file_system_);
-        blocks_ = info.stx_blocks;
-        Metadata complete = first_;
-        HF_TRY(complete.xattrs, read_xattrs(fd_.get()));
+        Metadata complete = metadata_of(info, file_system_);
+        HF_TRY(complete.xattrs, xattrs());
         return complete;
     }
 
-    Result<bool> has_changed() override {
+    Result<std::vector<ExtendedAttribute>> xattrs() override { return read_xattrs(fd_.get()); }
+
+    Result<bool> has_changed(const Metadata& seen) override {
         HF_TRY(const struct statx info, stat_entry(fd_.get(), ""));
         const Metadata now = metadata_of(info, file_system_);
-        return now.size != first_.size || now.mtime != first_.mtime || now.ctime != first_.ctime;
+        return now.size != seen.size || now.mtime != seen.mtime || now.ctime != seen.ctime ||
+               now.inode != seen.inode || now.type != seen.type;
     }
 
     Result<std::vector<SourceExtent>> extents(std::uint64_t bytes) override {
         std::vector<SourceExtent> list;
-        // As many blocks as it has bytes: no holes, and no need to ask.
-        if (blocks_ * 512 >= bytes) {
+        // As many blocks as it has bytes: no holes, and no need to look for them.
+        HF_TRY(const struct statx info, stat_entry(fd_.get(), ""));
+        if (info.stx_blocks * 512 >= bytes) {
             if (bytes != 0) list.push_back({0, bytes, false});
             return list;
         }
@@ -319,8 +321,6 @@ class OpenFile final : public SourceFile {
   private:
     UniqueFd fd_;
     const std::uint32_t file_system_;
-    Metadata first_;
-    std::uint64_t blocks_ = 0;
 };
 
 }  // namespace

@@ -35,7 +35,11 @@ class OpenStream final : public SourceFile {
     }
 
     // Called when the stream has ended: now the command has to tell whether it was all.
-    Result<bool> has_changed() override {
+    Result<std::vector<ExtendedAttribute>> xattrs() override {
+        return std::vector<ExtendedAttribute>{};
+    }
+
+    Result<bool> has_changed(const Metadata&) override {
         if (process_ > 0) {
             const int status = wait_for_process();
             if (status != 0)

@@ -1,0 +1,146 @@
+"""Which restore points are meant: ids, prefixes, latest, filters; deleting and holding them."""
+import os
+import unittest
+
+from harness import E2E
+
+
+class Selection(E2E):
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.write('file', 'x')
+        self.env['HOLDFAST_HOST'] = 'here'
+
+    def point(self, *args):
+        return self.backup(*args)['restore_point']
+
+    def shown(self, *args, expect=0):
+        result = self.run_program(['--json', 'show', *args], expect=expect)
+        return result.json['id'] if expect == 0 else result
+
+    def ids(self, *args):
+        return [p['id'] for p in self.points(*args)]
+
+    def test_ids_and_prefixes(self):
+        one, two = self.point(), self.point()
+        self.assertEqual(self.shown(one), one)
+        length = next(n for n in range(1, 33) if one[:n] != two[:n])
+        self.assertEqual(self.shown(one[:length]), one)
+        self.assertEqual(self.shown(two[:length]), two)
+
+    def test_ambiguous_prefix_lists_the_candidates(self):
+        ids = [self.point() for _ in range(17)]  # sixteen digits: two begin with the same
+        digits = [i[0] for i in ids]
+        digit = next(d for d in digits if digits.count(d) > 1)
+        result = self.shown(digit, expect=2)
+        for one in ids:
+            self.assertEqual(one[:12] in result.err, one[0] == digit, result.err)
+
+    def test_unknown_points(self):
+        self.point()
+        self.assertIn('0123456789abcdef', self.shown('0123456789abcdef', expect=1).err)
+        self.assertIn('not-an-id', self.shown('not-an-id', expect=2).err)
+
+    def test_latest(self):
+        self.point()
+        two = self.point()
+        self.assertEqual(self.shown('latest'), two)
+        self.assertEqual(self.shown('latest', '--source', self.source), two)
+        self.assertEqual(self.shown('latest', '--source', 'files:' + self.source), two)
+        self.assertEqual(self.shown('latest', '--name', self.source), two)
+
+    def test_latest_in_an_empty_repository(self):
+        self.shown('latest', expect=1)
+        self.assertEqual(self.points(), [])
+
+    def test_latest_of_several_sources_is_ambiguous(self):
+        one, two = self.point(), self.point('--name', 'other')
+        result = self.shown('latest', expect=2)
+        self.assertIn(one[:12], result.err)
+        self.assertIn(two[:12], result.err)
+        self.assertEqual(self.shown('latest', '--name', 'other'), two)
+
+    def test_latest_is_of_this_host(self):
+        mine, theirs = self.point(), self.point('--host', 'web2')
+        self.assertEqual(self.shown('latest'), mine)
+        self.assertEqual(self.shown('latest', '--host', 'web2'), theirs)
+        self.env['HOLDFAST_HOST'] = 'web2'
+        self.assertEqual(self.shown('latest'), theirs)
+        self.env['HOLDFAST_HOST'] = 'nobody'
+        self.shown('latest', expect=1)
+
+    def test_host_name_is_the_machines(self):
+        del self.env['HOLDFAST_HOST']
+        self.assertEqual(self.backup()['host'], os.uname().nodename)
+
+    def test_tags(self):
+        a = self.point('--tag', 'daily', '--tag', 'blue')
+        b = self.point('--tag', 'daily')
+        self.assertEqual(self.ids('--tag', 'daily'), [a, b])
+        self.assertEqual(self.ids('--tag', 'daily', '--tag', 'blue'), [a])
+        self.assertEqual(self.shown('latest', '--tag', 'blue'), a)
+        self.assertEqual(self.points()[0]['tags'], ['daily', 'blue'])
+
+    def test_at_and_time(self):
+        a = self.point('--time', '2021-03-01T10:00:00Z')
+        b = self.point('--time', '2021-03-02T12:00:00+02:00')
+        self.assertEqual([p['time'] for p in self.points()],
+                         ['2021-03-01T10:00:00Z', '2021-03-02T10:00:00Z'])
+        self.assertEqual(self.shown('latest', '--at', '2021-03-02'), a)
+        self.assertEqual(self.shown('latest', '--at', '2021-03-02T10:00:00Z'), b)
+        self.assertEqual(self.shown('latest', '--at', '2021-03-02T09:59:59.999999999Z'), a)
+        self.shown('latest', '--at', '2021-02-28T00:00:00Z', expect=1)
+        self.assertIn('yesterdayish', self.shown('latest', '--at', 'yesterdayish', expect=2).err)
+        self.run_program(['backup', '--time', '2021-13-01', self.source], expect=2)
+
+    def test_points_are_in_order_of_time(self):
+        late = self.point('--time', '2022-01-01T00:00:00Z')
+        early = self.point('--time', '2020-01-01T00:00:00Z')
+        self.assertEqual(self.ids(), [early, late])
+        self.assertEqual(self.shown('latest'), late)
+
+    def test_two_hosts_with_the_same_path(self):
+        one = self.backup('--host', 'web1')
+        self.write('file', 'of the other host')
+        two = self.backup('--host', 'web2')
+        # Not the other host's point is the parent.
+        self.assertEqual((one['type'], two['type']), ('full', 'full'))
+        self.assertEqual(self.run_program(['cat', 'latest:file', '--host', 'web1']).stdout, b'x')
+        self.assertEqual(self.run_program(['cat', 'latest:file', '--host', 'web2']).stdout,
+                         b'of the other host')
+        self.assertEqual(self.ids('--host', 'web1'), [one['restore_point']])
+
+    def test_delete_and_undelete(self):
+        one, two = self.point(), self.point()
+        self.run_program(['delete', two])
+        self.assertEqual(self.ids(), [one])
+        self.assertEqual(self.ids('--deleted'), [one, two])
+        self.assertEqual(self.shown('latest'), one)
+        self.run_program(['restore', two, '--target', self.path('t')], expect=1)
+        self.run_program(['undelete', two])
+        self.assertEqual(self.ids(), [one, two])
+        self.assert_check_clean()
+
+    def test_delete_several(self):
+        ids = [self.point() for _ in range(3)]
+        self.run_program(['delete', ids[0], ids[1]])
+        self.assertEqual(self.ids(), [ids[2]])
+
+    def test_delete_is_all_or_nothing_when_one_is_unknown(self):
+        one = self.point()
+        self.run_program(['delete', one, '0123456789abcdef'], expect=1)
+        self.assertEqual(self.ids(), [one])
+
+    def test_held_points_are_not_deleted(self):
+        one = self.point()
+        self.run_program(['hold', one, '--reason', 'court case'])
+        self.assertTrue(self.points()[0]['held'])
+        self.assertIn('held', self.run_program(['delete', one], expect=15).err)
+        self.run_program(['release', one])
+        self.run_program(['delete', one])
+        self.assertEqual(self.ids(), [])
+
+
+if __name__ == '__main__':
+    unittest.main()
