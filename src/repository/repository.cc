@@ -44,12 +44,14 @@ std::string mark_name(const RestorePointId& point, MarkKind kind) {
 }
 
 // What a point's own object says of its chunks.
-IndexFragmentRecord fragment_of_point(const PointName& name, const ObjectEnd& end) {
+IndexFragmentRecord fragment_of_point(const PointName& name,
+                                      const EnvelopeHeader& header,
+                                      const ObjectTable& table,
+                                      std::uint64_t object_bytes) {
     IndexFragmentRecord record;
-    if (end.table.chunks.empty()) return record;
-    record.containers.push_back(
-        {end.trailer.header, {}, name.source, name.inverted_time, end.object_bytes});
-    record.chunks = locations_of(end.table, end.trailer.header, 0);
+    if (table.chunks.empty()) return record;
+    record.containers.push_back({header, {}, name.source, name.inverted_time, object_bytes});
+    record.chunks = locations_of(table, header, 0);
     std::sort(record.chunks.begin(), record.chunks.end(),
               [](const auto& a, const auto& b) { return a.id < b.id; });
     return record;
@@ -133,7 +135,7 @@ Status Repository::load_index() {
         if (!name || folded.contains(name->id)) continue;
         HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
                                                     ObjectKind::restore_point));
-        add_to_index(fragment_of_point(*name, end));
+        add_point_to_index(*name, end.trailer.header, end.table, end.object_bytes);
     }
     return {};
 }
@@ -143,6 +145,13 @@ void Repository::add_to_index(const IndexFragmentRecord& record) {
     auto fragment = FlatFragment::from_memory(FlatFragment::layout(record));
     HF_CHECK(fragment.ok());
     index_.add(std::move(fragment).value());
+}
+
+void Repository::add_point_to_index(const PointName& name,
+                                    const EnvelopeHeader& header,
+                                    const ObjectTable& table,
+                                    std::uint64_t object_bytes) {
+    add_to_index(fragment_of_point(name, header, table, object_bytes));
 }
 
 Result<PointInfo> Repository::read_point(const ObjectInfo& info) {
@@ -296,7 +305,8 @@ Status Repository::fold() {
         const PointName name = *parse_point_name(info.name);
         HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
                                                     ObjectKind::restore_point));
-        IndexFragmentRecord one = fragment_of_point(name, end);
+        IndexFragmentRecord one =
+            fragment_of_point(name, end.trailer.header, end.table, end.object_bytes);
         one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end.record});
         HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
         merge_fragment(*flat, merged);

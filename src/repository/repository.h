@@ -29,6 +29,19 @@ struct PointInfo {
     bool is_held = false;
 };
 
+// What a restore point's name in the storage says.
+struct PointName {
+    SourceId source{};
+    std::uint64_t inverted_time = 0;
+    RestorePointId id{};
+};
+std::optional<PointName> parse_point_name(std::string_view name);
+std::string point_name(const PointName& name);
+// So that names sort newest first.
+inline std::uint64_t inverted_time_of(TimeNs time) {
+    return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
+}
+
 // Thread-safe after open().
 class Repository {
   public:
@@ -79,6 +92,11 @@ class Repository {
 
     // Makes what a fragment says known to the index, and notes it for folding.
     Status store_fragment(IndexFragmentRecord record);
+    // The same for the chunks in a restore point's own object.
+    void add_point_to_index(const PointName& name,
+                            const EnvelopeHeader& header,
+                            const ObjectTable& table,
+                            std::uint64_t object_bytes);
     void add_to_index(const IndexFragmentRecord& record);
     // Folds points and fragments into a tier when enough of them wait. docs/format.md#folding.
     Status fold();
@@ -115,19 +133,6 @@ class Repository {
     Index index_;
     std::optional<ChunkReader> chunks_;
 };
-
-// Points that a name in the storage says exist.
-struct PointName {
-    SourceId source{};
-    std::uint64_t inverted_time = 0;
-    RestorePointId id{};
-};
-std::optional<PointName> parse_point_name(std::string_view name);
-std::string point_name(const PointName& name);
-// So that names sort newest first.
-inline std::uint64_t inverted_time_of(TimeNs time) {
-    return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
-}
 
 // Reading config and key slots, shared by open and the key verbs.
 Result<ConfigRecord> read_config(Storage& storage);

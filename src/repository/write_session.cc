@@ -244,6 +244,7 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
                      "a prune took this backup for dead; its restore point is unverified: run the "
                      "backup again");
     if (fence.error().code() != ErrorCode::not_found) return fence.error();
+    repository_.add_point_to_index(name, encoder.header(), encoder.table(), object.size());
     end_lease();
     return Committed{name.id, stored_bytes_};
 }
