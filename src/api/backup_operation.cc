@@ -44,8 +44,8 @@ Result<CompressionLevel> parse_compression(const std::string& name) {
 }
 
 Result<std::vector<std::string>> read_files_from0(const std::string& path, const std::string& root) {
-    HF_TRY(const Bytes data,
-           read_file(path == "-" ? "/dev/stdin" : path, 1u << 30));
+    HF_TRY(const Bytes data, path == "-" ? read_stream(STDIN_FILENO, 1u << 30)
+                                         : read_file(path, 1u << 30));
     std::vector<std::string> names;
     std::string_view rest = as_text(data);
     while (!rest.empty()) {
@@ -100,6 +100,9 @@ Result<ResolvedSource> open_files(const BackupRequest& request,
     if (request.files_from0) {
         HF_TRY(options.only, read_files_from0(*request.files_from0, root));
     }
+    if (root == access.repository || root.starts_with(access.repository + '/'))
+        return Error(ErrorCode::invalid_argument,
+                     "the source " + root + " is the repository, or in it");
     never_enter(access.repository, options);
     never_enter(access.cache_directory, options);
     HF_TRY(std::unique_ptr<FilesSource> files, FilesSource::open_root(root, std::move(options)));
@@ -164,6 +167,9 @@ Status backup(const BackupRequest& request,
     if (!type || *type == BackupType::synthetic_full)
         return Error(ErrorCode::invalid_argument,
                      "no backup type '" + request.type + "' (full, incremental, differential)");
+    // They must exist before the walk, to be known and left out.
+    (void)make_directories(access.cache_directory, 0700).ok();
+    if (access.is_default) (void)make_directories(access.repository, 0700).ok();
     HF_TRY(std::vector<ResolvedSource> sources, open_sources(request, access));
     HF_TRY(const std::unique_ptr<Repository> repository,
            open_or_create(access, request, response));

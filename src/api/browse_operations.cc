@@ -12,7 +12,8 @@ namespace holdfast {
 namespace {
 
 PointSummary summary_of(PointInfo point) {
-    return {point.id.hex(), std::move(point.record), point.is_deleted, point.is_held};
+    return {point.id.hex(), std::move(point.record), point.is_deleted, point.is_held,
+            point.is_damaged};
 }
 
 Result<std::unique_ptr<Repository>> open(const AccessRequest& request) {
@@ -29,6 +30,7 @@ Status visit_below(ChunkReader& chunks,
                    const std::string& path,
                    Recursion recursion,
                    const EntryVisitor& visit) {
+    if (directory.metadata.type != EntryType::directory) return {};
     return for_each_entry(chunks, directory, [&](const Entry& child) -> Status {
         const std::string child_path = join(path, child.name);
         HF_TRY_STATUS(visit(child_path, child));
@@ -52,7 +54,10 @@ Result<std::vector<PointSummary>> list(const ListRequest& request) {
 Result<PointSummary> show(const PointRequest& request) {
     HF_TRY(const auto repository, open(request.access));
     HF_TRY(PointInfo point, select_point(*repository, parse_point_path(request.point).point,
-                                         request.filter, Deleted::shown));
+                                         request.filter,
+                                         parse_point_path(request.point).point == "latest"
+                                             ? Deleted::hidden
+                                             : Deleted::shown));
     return summary_of(std::move(point));
 }
 
@@ -87,14 +92,15 @@ Status find(const FindRequest& request,
         request.pattern.starts_with('/') ? request.pattern.substr(1) : request.pattern;
     for (PointInfo& point : points) {
         const PointSummary summary = summary_of(std::move(point));
-        HF_TRY_STATUS(visit_below(
-            *chunks, summary.record.root, "", Recursion::all,
-            [&](const std::string& path, const Entry& entry) -> Status {
-                const std::string& subject = whole_path ? path : entry.name;
-                if (::fnmatch(pattern.c_str(), subject.c_str(), whole_path ? FNM_PATHNAME : 0) != 0)
-                    return {};
-                return visit(summary, path, entry);
-            }));
+        const EntryVisitor match = [&](const std::string& path, const Entry& entry) -> Status {
+            const std::string& subject = whole_path ? path : entry.name;
+            if (::fnmatch(pattern.c_str(), subject.c_str(), whole_path ? FNM_PATHNAME : 0) != 0)
+                return {};
+            return visit(summary, path, entry);
+        };
+        const Entry& root = summary.record.root;
+        if (root.metadata.type != EntryType::directory) HF_TRY_STATUS(match(root.name, root));
+        HF_TRY_STATUS(visit_below(*chunks, root, "", Recursion::all, match));
     }
     return {};
 }
@@ -195,7 +201,11 @@ class LiveDiffer {
             std::vector<SourceEvent> batch;
             HF_TRY_STATUS(stream->next(batch));
             if (batch.empty()) return {};
-            for (const SourceEvent& event : batch) HF_TRY_STATUS(handle(root, event));
+            for (SourceEvent& event : batch) {
+                if (event.metadata.type == EntryType::symlink)
+                    (void)source.complete(event, event.metadata).ok();
+                HF_TRY_STATUS(handle(root, event));
+            }
         }
     }
 
@@ -241,6 +251,7 @@ class LiveDiffer {
         const Metadata& then = before->metadata;
         const bool is_directory = now.type == EntryType::directory;
         if (now.type != then.type ||
+            now.target != then.target ||
             (!is_directory && (now.size != then.size || now.mtime != then.mtime)))
             return visit_(Change::modified, path, shown);
         if (now.mode != then.mode || now.uid != then.uid || now.gid != then.gid ||

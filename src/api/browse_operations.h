@@ -17,6 +17,7 @@ struct PointSummary {
     RestorePointRecord record;
     bool is_deleted = false;
     bool is_held = false;
+    bool is_damaged = false;  // only id and time are known
 };
 
 struct ListRequest {

@@ -49,7 +49,8 @@ Result<std::vector<PointSummary>> change_points(const PointsRequest& request) {
     std::vector<PointSummary> summaries;
     for (PointInfo& point : points) {
         HF_TRY_STATUS(apply(*repository, point, request));
-        summaries.push_back({point.id.hex(), std::move(point.record), point.is_deleted, point.is_held});
+        summaries.push_back({point.id.hex(), std::move(point.record), point.is_deleted, point.is_held,
+                             point.is_damaged});
     }
     return summaries;
 }
@@ -71,8 +72,7 @@ Result<SecretKey> new_secret(const AddKeyRequest& request,
                              AddKeyResponse& response) {
     if (request.new_passphrase_file) {
         HF_TRY(Bytes data, read_file(*request.new_passphrase_file, 1 << 16));
-        std::string passphrase(as_text(data));
-        passphrase = passphrase.substr(0, passphrase.find('\n'));
+        const std::string passphrase = first_line(data);
         wipe(data);
         if (passphrase.empty())
             return Error(ErrorCode::invalid_argument, *request.new_passphrase_file + ": is empty");
@@ -122,6 +122,8 @@ Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
 
 Status remove_key(const AccessRequest& access, const std::string& id) {
     HF_TRY(const auto repository, open(access));
+    if (repository->keyring().role() == KeyRole::writer)
+        return Error(ErrorCode::permission_denied, "a write-only key cannot remove keys");
     HF_TRY(const auto slots, read_key_slots(repository->storage()));
     const KeySlotRecord* found = nullptr;
     std::size_t readers = 0;
@@ -136,8 +138,9 @@ Status remove_key(const AccessRequest& access, const std::string& id) {
     if (found->role == KeyRole::full && readers == 1)
         return Error(ErrorCode::refused, "the last key that can read stays");
     const std::string name = "keys/" + found->id.hex();
-    HF_TRY_STATUS(repository->storage().remove(name));
-    return repository->storage().remove(name + ".2");
+    // The second copy first: what is left after a crash in between is still listed.
+    HF_TRY_STATUS(repository->storage().remove(name + ".2"));
+    return repository->storage().remove(name);
 }
 
 }  // namespace holdfast

@@ -44,6 +44,26 @@ bool is_hex(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// What `find` and `ls` print for a name that a terminal should not see: \xNN, and \\ for \.
+std::string unescape(const std::string& text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const Bytes byte = text.compare(i, 2, "\\x") == 0 ? from_hex(text.substr(i + 2, 2)) : Bytes{};
+        if (byte.size() == 1) {
+            result += static_cast<char>(byte[0]);
+            i += 3;
+        } else {
+            if (text.compare(i, 2, "\\\\") == 0) ++i;
+            result += text[i];
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
 PointPath parse_point_path(const std::string& text) {
     PointPath result;
     const std::size_t colon = text.find(':');
@@ -51,7 +71,7 @@ PointPath parse_point_path(const std::string& text) {
     if (colon == std::string::npos) return result;
     result.has_path = true;
     const std::size_t start = text.find_first_not_of('/', colon + 1);
-    if (start != std::string::npos) result.path = text.substr(start);
+    if (start != std::string::npos) result.path = unescape(text.substr(start));
     while (!result.path.empty() && result.path.back() == '/') result.path.pop_back();
     return result;
 }
@@ -76,6 +96,7 @@ Result<std::vector<PointInfo>> list_points(Repository& repository,
     }
     HF_TRY(std::vector<PointInfo> points, repository.points(source));
     std::erase_if(points, [&](const PointInfo& point) {
+        if (point.is_damaged) return filter.host.has_value() || filter.name.has_value();
         return point.record.is_partial || (deleted == Deleted::hidden && point.is_deleted) ||
                !passes(point, filter);
     });

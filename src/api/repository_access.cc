@@ -1,6 +1,7 @@
 #include "api/repository_access.h"
 
 #include <fcntl.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,7 +14,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::string_view key_file_magic = "holdfast-key-1";
+constexpr std::string_view key_file_magic = "holdfast-key-1 ";
 constexpr std::string_view recovery_prefix = "HFRK";
 
 std::optional<std::string> environment(const char* name) {
@@ -26,13 +27,6 @@ std::string base_directory(const char* variable, const std::string& fallback) {
     const auto value = environment(variable);
     if (value && value->front() == '/') return *value;
     return environment("HOME").value_or("/") + fallback;
-}
-
-std::string first_line(ByteSpan data) {
-    std::string text(as_text(data));
-    text = text.substr(0, text.find('\n'));
-    if (!text.empty() && text.back() == '\r') text.pop_back();
-    return text;
 }
 
 Result<std::string> run_passphrase_command(const std::string& command) {
@@ -58,7 +52,7 @@ Result<Unlock> read_key_file(const std::string& path) {
     const std::string line = first_line(*data);
     wipe(*data);
     Unlock unlock;
-    if (line.starts_with(recovery_prefix)) {
+    if (line.size() >= 4 && ::strncasecmp(line.c_str(), recovery_prefix.data(), 4) == 0) {
         HF_TRY(unlock.recovery, parse_recovery_key(line));
         return unlock;
     }
@@ -126,6 +120,13 @@ Status write_key_file(const std::string& path, const std::string& text) {
 
 }  // namespace
 
+std::string first_line(ByteSpan data) {
+    std::string text(as_text(data));
+    text = text.substr(0, text.find('\n'));
+    if (!text.empty() && text.back() == '\r') text.pop_back();
+    return text;
+}
+
 DefaultPlaces default_places() {
     if (::geteuid() == 0)
         return {"/var/lib/holdfast/repository", "/etc/holdfast", "/var/cache/holdfast"};
@@ -169,6 +170,9 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
     HF_TRY(const std::unique_ptr<Storage> storage,
            open_storage(access.repository, OpenMode::create));
     HF_TRY(const std::optional<std::string> passphrase, read_passphrase(access.request));
+    if (!passphrase && access.request.key_file && ::access(access.request.key_file->c_str(), F_OK) == 0)
+        return Error(ErrorCode::already_exists,
+                     *access.request.key_file + ": exists; a new key never overwrites an old one");
     HF_TRY(const Repository::NewKeys keys,
            Repository::init(*storage, model.get(), passphrase, system_clock(), system_random()));
     HF_TRY(const ConfigRecord config, read_config(*storage));
@@ -222,7 +226,7 @@ Result<SecretKey> parse_recovery_key(const std::string& text) {
 }
 
 std::string format_key_file(const SecretKey& secret, const std::string& repository_id) {
-    return std::string(key_file_magic) + ' ' + repository_id + ' ' + to_hex(secret.bytes()) + '\n';
+    return std::string(key_file_magic) + repository_id + ' ' + to_hex(secret.bytes()) + '\n';
 }
 
 }  // namespace holdfast

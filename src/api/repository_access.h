@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/secret.h"
 
@@ -56,6 +57,8 @@ Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access
 // "HFRK-" and 17 groups of four digits, the last a checksum; blanks and case do not matter.
 std::string format_recovery_key(const SecretKey& secret);
 Result<SecretKey> parse_recovery_key(const std::string& text);
+// The first line of a passphrase or key file, without its end.
+std::string first_line(ByteSpan data);
 // The contents of a key file.
 std::string format_key_file(const SecretKey& secret, const std::string& repository_id);
 

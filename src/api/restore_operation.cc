@@ -45,12 +45,6 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
            select_point(*repository, wanted.point, request.filter, Deleted::hidden));
     HF_TRY(ChunkReader* const chunks, repository->chunks());
     HF_TRY(Entry entry, find_entry(*chunks, point.record.root, wanted.path));
-    if (entry.name == "/" && entry.metadata.type != EntryType::directory) {
-        // A lone file is named after its source.
-        const std::string& source = point.record.source;
-        entry.name = source.substr(source.find_last_of("/:") + 1);
-        if (!is_valid_name(entry.name)) entry.name = "content";
-    }
     if (request.target) {
         options.target = *request.target;
     } else {
@@ -72,6 +66,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     response.unchanged = report.unchanged_files;
     response.removed = report.removed;
     response.problem_count = report.problem_count;
+    response.found_damage = report.found_damage;
     response.problems = std::move(report.problems);
     response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
     return response;

@@ -181,7 +181,7 @@ Status Backup::choose_parent() {
     const PointInfo* partial = nullptr;
     const PointInfo* full = nullptr;
     for (const PointInfo& point : points) {
-        if (point.is_deleted) continue;
+        if (point.is_deleted || point.is_damaged) continue;
         const bool counts_as_full = point.record.type == BackupType::full ||
                                     point.record.type == BackupType::synthetic_full;
         if (point.record.is_partial) {
@@ -204,14 +204,15 @@ Status Backup::choose_parent() {
     }
     if (parent == nullptr) return {};
     // Files that were changed while the previous backup ran are read again.
-    previous_started_ = parent->record.started - clock_tick;
+    previous_started_ = parent->record.walked - clock_tick;
     previous_root_ = std::make_shared<const Entry>(parent->record.root);
     return {};
 }
 
 Result<BackupReport> Backup::run() {
     const Clock& clock = repository_.clock();
-    record_.started = options_.time.value_or(clock.now());
+    record_.walked = clock.now();
+    record_.started = options_.time.value_or(record_.walked);
     record_.source = options_.source_url;
     record_.host = options_.host;
     record_.name = options_.name;
@@ -225,6 +226,7 @@ Result<BackupReport> Backup::run() {
         record_.session = session_->id();
     }
     HF_TRY(chunks_, repository_.chunks());
+    if (options_.type == BackupType::full) HF_TRY_STATUS(repository_.exclude_lost_containers());
     HF_TRY_STATUS(choose_parent());
     report_.type = record_.type;
     if (session_) {
@@ -239,7 +241,7 @@ Result<BackupReport> Backup::run() {
         const PageTrust trust = options_.type == BackupType::full ? PageTrust::contents
                                                                   : PageTrust::fingerprints;
         pipeline_ = std::make_unique<ContentPipeline>(
-            source_, ContentContext{repository_, *sink_, *chunker_, progress_, trust},
+            source_, ContentContext{repository_, *sink_, *chunker_, progress_, trust, stop_},
             repository_.members(), options_.threads);
         merger_.emplace(*nodes_);
     }
@@ -252,6 +254,9 @@ Result<BackupReport> Backup::run() {
         // Threads that still read must end before what they use does.
         if (pipeline_) pipeline_->finish();
         if (sink_) (void)sink_->finish().ok();
+        // What was stored is kept for the next session, if it can be.
+        if (session_ && walked.error().code() == ErrorCode::cancelled)
+            (void)session_->abandon().ok();
         return std::move(walked).error();
     }
     return session_ ? finish() : dry_report();
@@ -278,8 +283,6 @@ Status Backup::walk() {
 Status Backup::stop_walking() {
     report_.is_partial = true;
     record_.is_partial = true;
-    if (directories_.empty())
-        return Error(ErrorCode::cancelled, "interrupted before anything was stored");
     while (!directories_.empty()) HF_TRY_STATUS(handle_leave());
     return {};
 }
@@ -375,6 +378,7 @@ Status Backup::handle_entry(SourceEvent& event) {
 Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
     if (!session_) {
         progress_.bytes += event.metadata.size;
+        progress_.read_bytes += event.metadata.size;
         ++progress_.files;
         return {};
     }
@@ -388,7 +392,7 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
         }
     }
     auto task = std::make_shared<FileTask>();
-    const bool is_small = event.metadata.size < small_file_bytes;
+    const bool is_small = event.metadata.size < small_file_bytes && !event.is_sparse;
     const std::uint64_t bytes = event.metadata.size;
     if (previous.entry && previous.entry->metadata.type == EntryType::file)
         task->previous = previous.entry;
@@ -463,13 +467,15 @@ Status Backup::apply(TreeItem& item) {
     FileTask& task = *item.task;
     const bool is_missing =
         task.outcome == FileOutcome::skipped || task.outcome == FileOutcome::vanished;
-    if (is_missing && merger_->depth() == 0) return Error(ErrorCode::internal, task.problem);
+    if (is_missing && merger_->depth() == 0)
+        return stop_.stop_requested()
+                   ? Error(ErrorCode::cancelled, "interrupted: what was stored is kept for the next backup")
+                   : Error(ErrorCode::internal, task.problem);
     switch (task.outcome) {
         case FileOutcome::stored: break;
         case FileOutcome::stored_unstable: problem(item.name, task.problem); break;
         case FileOutcome::skipped:
-            problem(item.name, task.problem);
-            ++record_.stats.skipped;
+            if (!stop_.stop_requested()) problem(item.name, task.problem);
             [[fallthrough]];
         case FileOutcome::vanished:
             --record_.stats.files;
@@ -482,6 +488,8 @@ Status Backup::apply(TreeItem& item) {
 
 Result<BackupReport> Backup::dry_report() {
     report_.stats = record_.stats;
+    report_.stats.read_bytes = progress_.read_bytes;
+    report_.stats.skipped = report_.problem_count;
     return std::move(report_);
 }
 
@@ -489,8 +497,11 @@ Result<BackupReport> Backup::finish() {
     pipeline_->finish();
     HF_TRY_STATUS(sink_->finish());
     HF_TRY(record_.root, merger_->take_root());
-    record_.root.name = "/";
+    // A lone file keeps its name; a directory's name is the source's business.
+    if (record_.root.metadata.type == EntryType::directory) record_.root.name = "/";
+    else record_.root.name = record_.root.name.substr(record_.root.name.rfind('/') + 1);
     record_.finished = repository_.clock().now();
+    record_.stats.skipped = report_.problem_count;
     record_.stats.read_bytes = progress_.read_bytes;
     HF_TRY(const WriteSession::Committed committed, session_->commit(record_));
     report_.point = committed.id;
@@ -498,7 +509,8 @@ Result<BackupReport> Backup::finish() {
     progress_.stored_bytes = committed.stored_bytes;
     report_.stats = record_.stats;
     // Folding is housekeeping: the point is safe without it.
-    (void)repository_.fold().ok();
+    const auto folded = repository_.fold();
+    if (folded.ok()) report_.stored_bytes += *folded;
     return std::move(report_);
 }
 

@@ -36,6 +36,7 @@ FileContentReader::FileContentReader(const ContentContext& context)
     : context_(context), nodes_(context.sink.session(), context.sink.keyring()) {}
 
 Status FileContentReader::fill(SourceFile& file, std::uint64_t offset, MutableByteSpan out) {
+    if (context_.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
     HF_TRY(const std::size_t count, file.read(offset, out));
     context_.progress.read_bytes += count;
     context_.progress.bytes += count;
@@ -60,8 +61,14 @@ Result<Content> FileContentReader::read(SourceFile& file,
     if (page_bytes != 0 && has_runs(previous) && is_dense(stretches)) {
         PageDiff diff(context_, file, page_bytes, extents);
         HF_TRY(ChunkReader* const chunks, context_.repository.chunks());
+        bool whole_pages = true;
         HF_TRY_STATUS(for_each_run(*chunks, *previous, [&](Run run) -> Status {
+            // From a run on that does not end with a page (the file grew, or had another page
+            // size), the grids differ: all that follows counts as new.
+            if (!whole_pages) return {};
             run.bytes = std::min(run.bytes, bytes - diff.position());
+            whole_pages = run.bytes % page_bytes == 0;
+            run.bytes -= run.bytes % page_bytes;
             return diff.compare(run);
         }));
         HF_TRY_STATUS(diff.add_new(bytes - diff.position()));
@@ -118,6 +125,7 @@ Result<Content> FileContentReader::read_stream(SourceFile& file, std::uint64_t& 
     bool ended = false;
     bytes = 0;
     while (!ended || begin < filled) {
+        if (context_.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
         if (!ended && filled - begin < max_cut) {
             std::memmove(buffer_.data(), buffer_.data() + begin, filled - begin);
             filled -= begin;
@@ -145,6 +153,7 @@ Status FileContentReader::add_chunk(ByteSpan chunk,
                                     std::uint32_t page_bytes,
                                     ExtentBuilder& extents) {
     if (is_all_zero(chunk)) return extents.add({RunKind::zeros, {}, 0, chunk.size()});
+    if (chunk.size() < page_bytes) page_bytes = 0;  // less than one page: one member
     const ChunkId id = context_.sink.put(chunk, page_bytes, ChunkSink::Framing::whole);
     return extents.add({RunKind::data, id, 0, chunk.size()});
 }

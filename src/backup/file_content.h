@@ -1,6 +1,8 @@
 // Reads a file's content into the repository. docs/format.md#content.
 #pragma once
 
+#include <stop_token>
+
 #include "backup/chunk_sink.h"
 #include "base/progress.h"
 #include "repository/chunker.h"
@@ -19,6 +21,7 @@ struct ContentContext {
     const Chunker& chunker;
     Progress& progress;
     PageTrust page_trust = PageTrust::fingerprints;
+    std::stop_token stop{};  // reading ends with `cancelled` when it asks for it
 };
 
 // One reading thread's tools and buffers: 4 MiB, and 1 MiB for changed pages.

@@ -104,6 +104,7 @@ Status PageDiff::flush_pages() {
 
 // Compares the next `bytes` (at most a window) with `run` from `offset_in_run` on; a null run: new.
 Status PageDiff::compare_window(const Run* run, std::uint64_t offset_in_run, std::uint64_t bytes) {
+    if (context_.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
     const MutableByteSpan window = MutableByteSpan(window_).first(static_cast<std::size_t>(bytes));
     HF_TRY(const std::size_t count, file_.read(position_, window));
     context_.progress.read_bytes += count;

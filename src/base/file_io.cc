@@ -71,6 +71,22 @@ Result<Bytes> read_file(const std::string& path, std::uint64_t limit_bytes) {
     return data;
 }
 
+Result<Bytes> read_stream(int fd, std::uint64_t limit_bytes) {
+    Bytes data;
+    std::size_t used = 0;
+    for (;;) {
+        data.resize(used + 65536);
+        const ssize_t count = ::read(fd, data.data() + used, data.size() - used);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error::from_errno(errno, "reading");
+        if (count == 0) break;
+        used += static_cast<std::size_t>(count);
+        if (used > limit_bytes) return Error(ErrorCode::invalid_argument, "more than expected");
+    }
+    data.resize(used);
+    return data;
+}
+
 Status sync_directory(const std::string& path) {
     HF_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_DIRECTORY));
     if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);

@@ -18,6 +18,8 @@ Status write_all(int fd, ByteSpan data, const char* what);
 Status write_at(int fd, ByteSpan data, std::uint64_t offset, const char* what);
 // The whole file; out_of_range sizes (above `limit_bytes`) are invalid_argument.
 Result<Bytes> read_file(const std::string& path, std::uint64_t limit_bytes);
+// The same from a descriptor that cannot seek.
+Result<Bytes> read_stream(int fd, std::uint64_t limit_bytes);
 // Writes `path` so that after a crash it holds all of `data` or what it held before.
 Status replace_file(const std::string& path, ByteSpan data, unsigned mode);
 // Creates `path` and its parents where they are missing, with `mode`.

@@ -60,7 +60,13 @@ nlohmann::json json_of(const BackupResponse& response) {
                            {"skipped", one.skipped},
                            {"seconds", one.seconds}});
     }
-    return {{"schema", 1}, {"sources", std::move(sources)}};
+    nlohmann::json document = {{"schema", 1}, {"sources", std::move(sources)}};
+    if (response.created)
+        document["created"] = {{"repository", response.created->repository},
+                               {"repository_id", response.created->repository_id},
+                               {"key_file", response.created->key_file},
+                               {"recovery_key", response.created->recovery_key}};
+    return document;
 }
 
 void print_created(const BackupResponse& response) {

@@ -30,11 +30,13 @@ void add_option(CLI::App& app, const Option& option) {
     if (!option.value_name.empty()) added->option_text(option.value_name);
     if (!option.choices.empty()) added->check(CLI::IsMember(option.choices));
     if (std::holds_alternative<std::vector<std::string>*>(option.target))
-        added->expected(1)->take_all();
+        added->allow_extra_args(false)->take_all();
 }
 
 void add_operand(CLI::App& app, const Operand& operand, std::size_t number) {
-    const std::string name = "operand" + std::to_string(number);
+    // CLI11 wants a plain word, once: POINT[:PATH] becomes POINT, a second one POINT2.
+    std::string name = operand.name.substr(0, operand.name.find_first_of("[:."));
+    if (number > 1) name += std::to_string(number);
     CLI::Option* added = std::visit(
         Overloaded{
             [&](bool*) -> CLI::Option* { return nullptr; },

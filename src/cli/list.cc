@@ -32,6 +32,7 @@ Result<ExitStatus> run(const State& state, Console& console) {
                            format_count(record.stats.files) + " files  " +
                            format_bytes(record.stats.content_bytes);
         for (const std::string& tag : record.tags) line += "  #" + printable(tag);
+        if (point.is_damaged) line += "  DAMAGED";
         if (point.is_held) line += "  held";
         if (point.is_deleted) line += "  deleted";
         print_line(line);

@@ -61,6 +61,11 @@ std::string printable(std::string_view text) {
         const std::size_t length = utf8_length(text);
         const std::uint8_t first = static_cast<std::uint8_t>(text[0]);
         const bool is_c1 = length == 2 && first == 0xc2 && static_cast<std::uint8_t>(text[1]) < 0xa0;
+        if (first == '\\') {
+            out += "\\\\";
+            text.remove_prefix(1);
+            continue;
+        }
         if (length == 0 || first < 0x20 || first == 0x7f || is_c1) {
             escape(out, first);
             text.remove_prefix(1);
@@ -107,7 +112,13 @@ void print_warning(std::string_view text) {
 }
 
 void print_error(const Console& console, const Error& error) {
-    if (!console.json) return write(stderr, "holdfast: " + error.describe());
+    if (!console.json) {
+        // Our own line ends stay; what names and hosts hold is escaped.
+        std::string text = "holdfast: ", rest = error.describe();
+        for (std::size_t end; (end = rest.find('\n')) != std::string::npos; rest = rest.substr(end + 1))
+            text += printable(rest.substr(0, end)) + '\n';
+        return write(stderr, text + printable(rest));
+    }
     const nlohmann::json document = {
         {"schema", 1},
         {"error", {{"code", error_code_name(error.code())}, {"message", error.describe()}}}};

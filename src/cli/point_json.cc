@@ -27,6 +27,7 @@ nlohmann::json json_of(const PointSummary& point) {
             {"directories", record.stats.directories},
             {"skipped", record.stats.skipped},
             {"held", point.is_held},
+            {"damaged", point.is_damaged},
             {"deleted", point.is_deleted}};
 }
 
@@ -50,6 +51,12 @@ std::string describe(const Entry& entry) {
     static constexpr char letters[] = "rwxrwxrwx";
     for (unsigned bit = 0; bit < 9; ++bit)
         text += (m.mode >> (8 - bit) & 1) != 0 ? letters[bit] : '-';
+    const auto special = [&text, &m](unsigned bit, std::size_t place, char with, char without) {
+        if ((m.mode & bit) != 0) text[place] = text[place] == 'x' ? with : without;
+    };
+    special(04000, 3, 's', 'S');
+    special(02000, 6, 's', 'S');
+    special(01000, 9, 't', 'T');
     char numbers[96];
     std::snprintf(numbers, sizeof numbers, " %5u %5u %12llu ", m.uid, m.gid,
                   static_cast<unsigned long long>(m.size));

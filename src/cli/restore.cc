@@ -57,6 +57,7 @@ Result<ExitStatus> run(State& state, Console& console) {
     for (const std::string& problem : response->problems) print_warning("problem: " + printable(problem));
     if (console.json) print_json(json_of(*response));
     else if (!console.quiet) print_text(*response);
+    if (response->found_damage) return ExitStatus::damaged;
     return response->problem_count == 0 ? ExitStatus::done : ExitStatus::failed;
 }
 

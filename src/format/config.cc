@@ -11,25 +11,37 @@ Error bad_config() {
     return {ErrorCode::corrupt, "damaged repository configuration"};
 }
 
+// What stands before the bundles, byte by byte.
+Bytes clear_part(const ConfigRecord& config) {
+    Bytes data;
+    ByteWriter out(data);
+    out.bytes(config.repository.bytes);
+    out.u64(static_cast<std::uint64_t>(config.created));
+    out.u32(config.chunk_sizes.min_bytes);
+    out.u32(config.chunk_sizes.avg_bytes);
+    out.u32(config.chunk_sizes.max_bytes);
+    return data;
+}
+
 // A bundle is sealed once with a key of its own, so the counter is always zero.
 Bytes seal_bundle(ByteSpan plain,
                   const SecretKey& key,
                   std::string_view context,
-                  const RepositoryId& repository) {
+                  const ConfigRecord& config) {
     Aead aead(AeadAlgorithm::aes_256_gcm, derive_key(context, key.bytes()));
     Bytes sealed(plain.size() + aead_tag_bytes);
-    aead.seal(0, repository.bytes, plain, sealed);
+    aead.seal(0, clear_part(config), plain, sealed);
     return sealed;
 }
 
 Result<Bytes> open_bundle(ByteSpan sealed,
                           const SecretKey& key,
                           std::string_view context,
-                          const RepositoryId& repository) {
+                          const ConfigRecord& config) {
     Aead aead(AeadAlgorithm::aes_256_gcm, derive_key(context, key.bytes()));
     if (sealed.size() < aead_tag_bytes) return bad_config();
     Bytes plain(sealed.size() - aead_tag_bytes);
-    HF_TRY_STATUS(aead.open(0, repository.bytes, sealed, plain));
+    HF_TRY_STATUS(aead.open(0, clear_part(config), sealed, plain));
     return plain;
 }
 
@@ -56,17 +68,13 @@ bool is_valid(const ChunkSizes& sizes) {
     return std::has_single_bit(sizes.min_bytes) && std::has_single_bit(sizes.avg_bytes) &&
            std::has_single_bit(sizes.max_bytes) && sizes.min_bytes >= 16384 &&
            sizes.avg_bytes >= 65536 && sizes.min_bytes < sizes.avg_bytes &&
-           sizes.avg_bytes < sizes.max_bytes && sizes.max_bytes <= (16u << 20);
+           sizes.avg_bytes < sizes.max_bytes && sizes.max_bytes <= (4u << 20);
 }
 
 }  // namespace
 
 void encode_config(const ConfigRecord& config, ByteWriter& out) {
-    out.bytes(config.repository.bytes);
-    out.u64(static_cast<std::uint64_t>(config.created));
-    out.u32(config.chunk_sizes.min_bytes);
-    out.u32(config.chunk_sizes.avg_bytes);
-    out.u32(config.chunk_sizes.max_bytes);
+    out.bytes(clear_part(config));
     out.sized_bytes(config.full_bundle);
     out.sized_bytes(config.writer_bundle);
 }
@@ -89,22 +97,22 @@ Result<ConfigRecord> decode_config(ByteSpan data) {
 
 Bytes seal_full_bundle(const FullSecrets& secrets,
                        const SecretKey& master,
-                       const RepositoryId& repository) {
+                       const ConfigRecord& config) {
     Bytes plain;
     ByteWriter out(plain);
     encode_writer(secrets.writer, out);
     out.bytes(secrets.writer_master.bytes());
     out.bytes(secrets.wrapping_key.bytes());
     out.bytes(secrets.agreement_key.bytes());
-    Bytes sealed = seal_bundle(plain, master, full_context, repository);
+    Bytes sealed = seal_bundle(plain, master, full_context, config);
     wipe(plain);
     return sealed;
 }
 
 Result<FullSecrets> open_full_bundle(ByteSpan bundle,
                                      const SecretKey& master,
-                                     const RepositoryId& repository) {
-    HF_TRY(Bytes plain, open_bundle(bundle, master, full_context, repository));
+                                     const ConfigRecord& config) {
+    HF_TRY(Bytes plain, open_bundle(bundle, master, full_context, config));
     ByteReader in(plain);
     FullSecrets secrets;
     secrets.writer = decode_writer(in);
@@ -119,19 +127,19 @@ Result<FullSecrets> open_full_bundle(ByteSpan bundle,
 
 Bytes seal_writer_bundle(const WriterSecrets& secrets,
                          const SecretKey& writer_master,
-                         const RepositoryId& repository) {
+                         const ConfigRecord& config) {
     Bytes plain;
     ByteWriter out(plain);
     encode_writer(secrets, out);
-    Bytes sealed = seal_bundle(plain, writer_master, writer_context, repository);
+    Bytes sealed = seal_bundle(plain, writer_master, writer_context, config);
     wipe(plain);
     return sealed;
 }
 
 Result<WriterSecrets> open_writer_bundle(ByteSpan bundle,
                                          const SecretKey& writer_master,
-                                         const RepositoryId& repository) {
-    HF_TRY(Bytes plain, open_bundle(bundle, writer_master, writer_context, repository));
+                                         const ConfigRecord& config) {
+    HF_TRY(Bytes plain, open_bundle(bundle, writer_master, writer_context, config));
     ByteReader in(plain);
     WriterSecrets secrets = decode_writer(in);
     const bool complete = in.complete();

@@ -45,18 +45,19 @@ struct ConfigRecord {
 void encode_config(const ConfigRecord& config, ByteWriter& out);
 Result<ConfigRecord> decode_config(ByteSpan data);
 
-// Bundles are bound to the repository and to their place. Errors: wrong_key, corrupt.
+// Bundles are bound to what the configuration says in clear (all but its bundles), and to their
+// place. Errors: corrupt, also for a wrong key.
 Bytes seal_full_bundle(const FullSecrets& secrets,
                        const SecretKey& master,
-                       const RepositoryId& repository);
+                       const ConfigRecord& config);
 Result<FullSecrets> open_full_bundle(ByteSpan bundle,
                                      const SecretKey& master,
-                                     const RepositoryId& repository);
+                                     const ConfigRecord& config);
 Bytes seal_writer_bundle(const WriterSecrets& secrets,
                          const SecretKey& writer_master,
-                         const RepositoryId& repository);
+                         const ConfigRecord& config);
 Result<WriterSecrets> open_writer_bundle(ByteSpan bundle,
                                          const SecretKey& writer_master,
-                                         const RepositoryId& repository);
+                                         const ConfigRecord& config);
 
 }  // namespace holdfast

@@ -25,6 +25,15 @@ bool is_valid_kind(std::uint8_t kind) {
 
 }  // namespace
 
+std::size_t key_block_bytes_of(KeyMode mode) {
+    switch (mode) {
+        case KeyMode::clear: return 0;
+        case KeyMode::symmetric: return 32;
+        case KeyMode::sealed: return 32 + 48 + 32;
+    }
+    return 0;
+}
+
 void encode_header(const EnvelopeHeader& header, ByteWriter& out) {
     HF_CHECK(header.key_block.size() <= EnvelopeHeader::max_key_block_bytes);
     out.bytes(header_magic);
@@ -73,8 +82,7 @@ Result<EnvelopeHeader> decode_header(ByteSpan data) {
     header.kind = static_cast<ObjectKind>(kind);
     if (mode > static_cast<std::uint8_t>(KeyMode::sealed)) return bad("key mode");
     header.key_mode = static_cast<KeyMode>(mode);
-    static constexpr std::array<std::size_t, 3> block_sizes{0, 32, 112};
-    if (key_block_bytes != block_sizes[mode]) return bad("key block");
+    if (key_block_bytes != key_block_bytes_of(header.key_mode)) return bad("key block");
     if (header.key_mode == KeyMode::clear ? aead != 0 : aead < 1 || aead > 2) return bad("cipher");
     if (aead != 0) header.aead = static_cast<AeadAlgorithm>(aead);
     const ByteSpan block = in.bytes(key_block_bytes);
@@ -122,8 +130,9 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes) {
     trailer.extra_bytes = in.u64();
     const std::uint32_t header_bytes = in.u32();
     const std::uint32_t check = in.u32();
-    in.u32();
+    const std::uint32_t reserved = in.u32();
     if (in.array<4>() != trailer_magic) return bad("no trailer (cut short?)");
+    if (reserved != 0) return bad("trailer");
     if (header_bytes > tail.size() - EnvelopeTrailer::fixed_bytes) return bad("trailer");
     const ByteSpan repeated =
         tail.last(EnvelopeTrailer::fixed_bytes + header_bytes).first(header_bytes);
@@ -144,7 +153,7 @@ FrameCipher::FrameCipher(const EnvelopeHeader& header, const SecretKey& key) : h
     if (header.key_mode != KeyMode::clear) aead_.emplace(header.aead, key);
 }
 
-Bytes FrameCipher::associated_data(std::uint64_t frame) const {
+Bytes FrameCipher::associated_data(std::uint64_t frame, FrameRole role) const {
     Bytes data;
     data.reserve(48);
     ByteWriter out(data);
@@ -153,24 +162,25 @@ Bytes FrameCipher::associated_data(std::uint64_t frame) const {
     out.bytes(header_.repository.bytes);
     out.bytes(header_.object.bytes);
     out.u64(frame);
+    out.u8(static_cast<std::uint8_t>(role));
     return data;
 }
 
-void FrameCipher::seal(std::uint64_t frame, ByteSpan plain, Bytes& out) {
+void FrameCipher::seal(std::uint64_t frame, FrameRole role, ByteSpan plain, Bytes& out) {
     const std::size_t start = out.size();
     if (!aead_) {
         out.insert(out.end(), plain.begin(), plain.end());
         return;
     }
     out.resize(start + plain.size() + aead_tag_bytes);
-    aead_->seal(frame, associated_data(frame), plain, MutableByteSpan(out).subspan(start));
+    aead_->seal(frame, associated_data(frame, role), plain, MutableByteSpan(out).subspan(start));
 }
 
-Result<Bytes> FrameCipher::open(std::uint64_t frame, ByteSpan stored) {
+Result<Bytes> FrameCipher::open(std::uint64_t frame, FrameRole role, ByteSpan stored) {
     if (!aead_) return Bytes(stored.begin(), stored.end());
     if (stored.size() < aead_tag_bytes) return bad("frame too short");
     Bytes plain(stored.size() - aead_tag_bytes);
-    HF_TRY_STATUS(aead_->open(frame, associated_data(frame), stored, plain));
+    HF_TRY_STATUS(aead_->open(frame, associated_data(frame, role), stored, plain));
     return plain;
 }
 

@@ -53,6 +53,9 @@ struct EnvelopeHeader {
     static constexpr std::size_t max_key_block_bytes = 256;
 };
 
+// Size of the key block that a mode has.
+std::size_t key_block_bytes_of(KeyMode mode);
+
 void encode_header(const EnvelopeHeader& header, ByteWriter& out);
 // Errors: corrupt; unsupported for a newer format version or an unknown required feature.
 Result<EnvelopeHeader> decode_header(ByteSpan data);
@@ -88,6 +91,10 @@ inline constexpr std::size_t tail_bytes_max = EnvelopeHeader::fixed_bytes +
                                               EnvelopeHeader::max_key_block_bytes +
                                               EnvelopeTrailer::fixed_bytes;
 
+// What a frame is, bound into its seal: a chunk of chosen content must never pass for a table. The
+// numbers are stored.
+enum class FrameRole : std::uint8_t { chunk = 1, record = 2, table = 3 };
+
 // Seals and opens the frames of one object. Not thread-safe.
 class FrameCipher {
   public:
@@ -96,12 +103,12 @@ class FrameCipher {
 
     std::size_t overhead_bytes() const { return aead_ ? aead_tag_bytes : 0; }
     // Appends the sealed frame to `out`.
-    void seal(std::uint64_t frame, ByteSpan plain, Bytes& out);
+    void seal(std::uint64_t frame, FrameRole role, ByteSpan plain, Bytes& out);
     // Errors: corrupt.
-    Result<Bytes> open(std::uint64_t frame, ByteSpan stored);
+    Result<Bytes> open(std::uint64_t frame, FrameRole role, ByteSpan stored);
 
   private:
-    Bytes associated_data(std::uint64_t frame) const;
+    Bytes associated_data(std::uint64_t frame, FrameRole role) const;
 
     EnvelopeHeader header_;
     std::optional<Aead> aead_;

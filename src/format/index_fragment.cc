@@ -54,7 +54,9 @@ Container decode_container(ByteReader& in) {
     container.object_bytes = in.varint();
     const ByteSpan block = in.sized_bytes(EnvelopeHeader::max_key_block_bytes);
     header.key_block.assign(block.begin(), block.end());
-    if ((!is_point && !is_pack) || aead < 1 || aead > 2 || mode < 1 || mode > 2) in.fail();
+    if ((!is_point && !is_pack) || aead < 1 || aead > 2 || mode < 1 || mode > 2 ||
+        header.key_block.size() != key_block_bytes_of(header.key_mode))
+        in.fail();
     return container;
 }
 

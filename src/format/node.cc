@@ -270,7 +270,7 @@ class EntryDecoder {
 
     std::vector<Entry> read_entries(std::size_t depth) {
         std::vector<Entry> entries;
-        // The shortest entry takes seven bytes.
+        // The shortest entry takes six bytes.
         const std::uint64_t count = in_.varint_at_most(in_.remaining() / 6);
         if (depth > max_nesting) in_.fail();
         if (!in_.ok()) return entries;
@@ -322,7 +322,9 @@ class EntryDecoder {
         if ((more & has_attributes) != 0)
             m.attributes = static_cast<std::uint32_t>(in_.varint_at_most(UINT32_MAX));
         if ((more & has_xattrs) != 0) read_xattrs(m.xattrs);
-        if (m.type == EntryType::symlink) m.target = in_.sized_text(65536);
+        if (m.type != EntryType::symlink) return;
+        m.target = in_.sized_text(65536);
+        if (m.target.empty() || m.target.find('\0') != std::string::npos) in_.fail();
     }
 
     static TimeNs wrapping_sum(TimeNs a, std::int64_t b) {
@@ -395,7 +397,7 @@ class EntryDecoder {
 
     void read_short_run(Entry& entry, std::size_t index) {
         const std::uint64_t size = entry.metadata.size;
-        if (index >= table_.size() || size > max_chunk_bytes_ - table_end_[index] ||
+        if (index >= table_.size() || size == 0 || size > max_chunk_bytes_ - table_end_[index] ||
             entry.metadata.type != EntryType::file)
             return in_.fail();
         Run run{RunKind::data, table_[index], table_end_[index], size};

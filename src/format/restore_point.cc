@@ -6,7 +6,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::uint8_t flag_partial = 1;
-// The root entry is written as a directory leaf with one entry of this name.
+// The root entry is written as a directory leaf with one entry; a directory has this name there.
 constexpr std::string_view root_name = "root";
 
 Error bad() {
@@ -56,6 +56,7 @@ Bytes encode_restore_point(const RestorePointRecord& record) {
     out.u8(record.is_partial ? flag_partial : 0);
     out.u8(static_cast<std::uint8_t>(record.type));
     out.u64(static_cast<std::uint64_t>(record.started));
+    out.u64(static_cast<std::uint64_t>(record.walked));
     out.u64(static_cast<std::uint64_t>(record.finished));
     out.bytes(record.parent.bytes);
     out.bytes(record.base_full.bytes);
@@ -68,7 +69,7 @@ Bytes encode_restore_point(const RestorePointRecord& record) {
     encode_texts(record.skipped_paths, out);
     DirectoryLeafWriter leaf;
     Entry root = record.root;
-    root.name = root_name;
+    if (root.metadata.type == EntryType::directory) root.name = root_name;
     leaf.add(root);
     out.sized_bytes(leaf.finish());
     return data;
@@ -81,6 +82,7 @@ Result<RestorePointRecord> decode_restore_point(ByteSpan data) {
     const std::uint8_t type = in.u8();
     record.is_partial = (flags & flag_partial) != 0;
     record.started = static_cast<TimeNs>(in.u64());
+    record.walked = static_cast<TimeNs>(in.u64());
     record.finished = static_cast<TimeNs>(in.u64());
     record.parent.bytes = in.array<16>();
     record.base_full.bytes = in.array<16>();
@@ -98,9 +100,9 @@ Result<RestorePointRecord> decode_restore_point(ByteSpan data) {
     if (!in.complete() || (flags & ~flag_partial) != 0 || type < 1 || type > 4) return bad();
     record.type = static_cast<BackupType>(type);
     HF_TRY(std::vector<Entry> entries, decode_directory_leaf(leaf));
-    if (entries.size() != 1 || entries[0].name != root_name) return bad();
+    if (entries.size() != 1) return bad();
     record.root = std::move(entries[0]);
-    record.root.name = "/";
+    if (record.root.metadata.type == EntryType::directory) record.root.name = "/";
     return record;
 }
 

@@ -31,7 +31,8 @@ struct RestorePointRecord {
     std::string host;
     std::string name;
     std::string machine_id;  // of the machine that made it; may be empty
-    TimeNs started = 0;
+    TimeNs started = 0;      // the point's time: given by the user, or when the walk began
+    TimeNs walked = 0;       // when the walk began, by the clock
     TimeNs finished = 0;
     BackupType type = BackupType::full;
     // A point that an interrupted backup left: a parent for the next run, never offered for restore.
@@ -43,7 +44,7 @@ struct RestorePointRecord {
     std::string program;  // name and version
     RestorePointStats stats;
     std::vector<std::string> skipped_paths;  // the first 100
-    Entry root;  // named "/" here only; a directory, or a lone file (a stream)
+    Entry root;  // a directory, named "/" here only; or a lone file (a stream) with its name
 
     bool operator==(const RestorePointRecord&) const = default;
 };

@@ -29,7 +29,9 @@ class Check {
     Status collect_containers();
     void check_container(const StoredContainer& stored, CheckDepth depth);
     void read_container(const StoredContainer& stored, const ObjectEnd& end);
+    void container_problem(const StoredContainer& stored, const std::string& what);
     void check_other_objects(CheckDepth depth);
+    void check_clear_object(const std::string& name, ObjectKind kind);
     Status check_points();
     Status check_entry(const Entry& entry, const std::string& path);
     Status check_directory(const Entry& entry, const std::string& path);
@@ -44,7 +46,9 @@ class Check {
     std::map<ObjectId, StoredContainer> containers_;
     // Trees seen: a shared tree is walked once. 40 bytes a node.
     std::unordered_set<ChunkId, IdHash<ChunkId>> seen_;
-    std::mutex mutex_;  // guards report_
+    std::mutex mutex_;  // guards what follows
+    std::set<ObjectId> bad_containers_;  // missing or unreadable
+    std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
     CheckReport report_;
 };
 
@@ -81,17 +85,26 @@ Status Check::collect_containers() {
     return {};
 }
 
+void Check::container_problem(const StoredContainer& stored, const std::string& what) {
+    {
+        std::lock_guard lock(mutex_);
+        bad_containers_.insert(stored.container.header.object);
+    }
+    problem(what);
+}
+
 // Existence, size, and that table and index agree; with data, every byte.
 void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
     const std::string name = container_name(stored.container);
     const auto found = objects_.find(name);
-    if (found == objects_.end()) return problem(name + ": missing");
+    if (found == objects_.end()) return container_problem(stored, name + ": missing");
     if (found->second != stored.container.object_bytes)
-        return problem(name + ": has " + std::to_string(found->second) + " bytes in place of " +
-                       std::to_string(stored.container.object_bytes));
+        return container_problem(
+            stored, name + ": has " + std::to_string(found->second) + " bytes in place of " +
+                        std::to_string(stored.container.object_bytes));
     const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
                                      found->second, stored.container.header.kind);
-    if (!end.ok()) return problem(end.error().describe());
+    if (!end.ok()) return container_problem(stored, end.error().describe());
     std::map<ChunkId, ChunkLocation> table;
     for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, 0))
         table.emplace(chunk.id, std::move(chunk));
@@ -130,9 +143,13 @@ void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         for (const std::uint32_t frame : location.frame_bytes) bytes += frame;
         status = read_next(bytes);
         if (!status.ok()) break;
+        const ChunkId id = location.id;
         const auto content =
             chunks_->decode({stored.container, std::move(location)}, buffer);
-        if (!content.ok()) problem(content.error().describe() + " in " + name);
+        if (content.ok()) continue;
+        problem(content.error().describe() + " in " + name);
+        std::lock_guard lock(mutex_);
+        bad_chunks_.insert(id);
     }
     if (status.ok() && !stop_.stop_requested()) {
         status = read_next(end.trailer.body_bytes - position);
@@ -151,7 +168,10 @@ void Check::check_other_objects(CheckDepth depth) {
         if (name.starts_with("index/")) kind = ObjectKind::index_fragment;
         else if (name.starts_with("points/")) kind = ObjectKind::restore_point;
         else if (name.starts_with("deleted/") || name.starts_with("held/")) kind = ObjectKind::mark;
-        else continue;
+        else if (name.starts_with("keys/")) {
+            check_clear_object(name, ObjectKind::key_slot);
+            continue;
+        } else continue;
         const auto point = parse_point_name(name);
         if (point && containers_.contains(point->id)) continue;
         {
@@ -176,12 +196,14 @@ void Check::check_other_objects(CheckDepth depth) {
         std::lock_guard lock(mutex_);
         report_.read_bytes += bytes;
     }
-    for (const char* name : {"config", "config.2"}) {
-        const auto object = repository_.storage().get(name, 1 << 20);
-        if (!object.ok()) problem(std::string(name) + ": " + object.error().message());
-        else if (!open_clear_object(*object, ObjectKind::config).ok())
-            problem(std::string(name) + ": damaged");
-    }
+    for (const char* name : {"config", "config.2"}) check_clear_object(name, ObjectKind::config);
+}
+
+void Check::check_clear_object(const std::string& name, ObjectKind kind) {
+    const auto object = repository_.storage().get(name, 1 << 20);
+    if (!object.ok()) return problem(name + ": " + object.error().message());
+    const auto record = open_clear_object(*object, kind);
+    if (!record.ok()) problem(name + ": " + record.error().describe());
 }
 
 bool Check::check_run(const Run& run) {
@@ -189,7 +211,9 @@ bool Check::check_run(const Run& run) {
     const auto located = index_->locate(run.chunk);
     return located.ok() && located->location.purpose == ChunkPurpose::data &&
            run.chunk_offset + run.bytes <= located->location.raw_bytes &&
-           containers_.contains(located->container.header.object);
+           containers_.contains(located->container.header.object) &&
+           !bad_containers_.contains(located->container.header.object) &&
+           !bad_chunks_.contains(run.chunk);
 }
 
 Status Check::check_directory(const Entry& entry, const std::string& path) {
@@ -238,6 +262,8 @@ Status Check::check_points() {
 }
 
 Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
+    if (repository_.keyring().role() == KeyRole::writer)
+        return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
     HF_TRY_STATUS(collect_containers());

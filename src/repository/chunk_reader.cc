@@ -93,7 +93,7 @@ Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
     std::size_t offset = 0, stored_offset = 0;
     for (std::size_t i = 0; i < location.frame_bytes.size(); ++i) {
         HF_TRY(const Bytes plain,
-               cipher.open(location.first_frame + i,
+               cipher.open(location.first_frame + i, FrameRole::chunk,
                            stored.subspan(stored_offset, location.frame_bytes[i])));
         stored_offset += location.frame_bytes[i];
         ByteReader in(plain);

@@ -157,9 +157,21 @@ void Index::add(std::shared_ptr<const FlatFragment> fragment) {
 
 bool Index::contains(const ChunkId& id) const {
     std::shared_lock lock(mutex_);
-    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it)
-        if ((*it)->find(id)) return true;
+    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it) {
+        const auto position = (*it)->find(id);
+        if (!position) continue;
+        if (excluded_.empty()) return true;
+        const std::uint32_t number = (*it)->location(*position).container;
+        const auto& containers = (*it)->containers();
+        if (number < containers.size() && !excluded_.contains(containers[number].header.object))
+            return true;
+    }
     return false;
+}
+
+void Index::exclude(const ObjectId& container) {
+    std::unique_lock lock(mutex_);
+    excluded_.insert(container);
 }
 
 Result<LocatedChunk> Index::locate(const ChunkId& id) const {
@@ -174,6 +186,7 @@ Result<LocatedChunk> Index::locate(const ChunkId& id) const {
                 frame_count_of(found.location.raw_bytes, found.location.frame_log2))
             return Error(ErrorCode::corrupt, "damaged index cache");
         found.container = (*it)->containers()[found.location.container];
+        if (excluded_.contains(found.container.header.object)) continue;
         return found;
     }
     return Error(ErrorCode::not_found, "chunk " + id.hex().substr(0, 16) + " is not in the index");

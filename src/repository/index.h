@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <unordered_map>
 
@@ -57,6 +58,8 @@ class FlatFragment {
 class Index {
   public:
     void add(std::shared_ptr<const FlatFragment> fragment);
+    // A container that is lost: its chunks count as missing from now on.
+    void exclude(const ObjectId& container);
     bool contains(const ChunkId& id) const;
     // Errors: not_found.
     Result<LocatedChunk> locate(const ChunkId& id) const;
@@ -65,6 +68,7 @@ class Index {
   private:
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
+    std::set<ObjectId> excluded_;
 };
 
 }  // namespace holdfast

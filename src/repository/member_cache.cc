@@ -58,7 +58,10 @@ MemberCache::~MemberCache() {
 bool MemberCache::map(std::size_t buckets) {
     auto fd = open_file(path_, O_RDWR | O_CREAT, 0600);
     if (!fd.ok()) return false;
-    if (::ftruncate(fd->get(), static_cast<off_t>(buckets * bucket_bytes)) != 0) return false;
+    // Space is reserved now: a full disk would kill the process at a later store to the mapping.
+    const off_t bytes = static_cast<off_t>(buckets * bucket_bytes);
+    if (::posix_fallocate(fd->get(), 0, bytes) != 0 || ::ftruncate(fd->get(), bytes) != 0)
+        return false;
     void* mapping = ::mmap(
         nullptr, buckets * bucket_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd->get(), 0);
     if (mapping == MAP_FAILED) return false;

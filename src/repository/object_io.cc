@@ -22,9 +22,11 @@ ObjectEncoder::ObjectEncoder(ObjectKey key) : key_(std::move(key)), cipher_(key_
     encode_header(key_.header, out);
 }
 
-void ObjectEncoder::add_frame(ByteSpan plain, std::vector<std::uint32_t>& sizes) {
+void ObjectEncoder::add_frame(FrameRole role,
+                              ByteSpan plain,
+                              std::vector<std::uint32_t>& sizes) {
     const std::size_t start = pending_.size();
-    cipher_.seal(frames_, plain, pending_);
+    cipher_.seal(frames_, role, plain, pending_);
     sizes.push_back(static_cast<std::uint32_t>(pending_.size() - start));
     ++frames_;
 }
@@ -32,7 +34,8 @@ void ObjectEncoder::add_frame(ByteSpan plain, std::vector<std::uint32_t>& sizes)
 void ObjectEncoder::add_chunk(const EncodedChunk& chunk) {
     HF_CHECK(table_.record_frame_bytes.empty());
     StoredChunk stored{chunk.id, chunk.purpose, chunk.raw_bytes, chunk.frame_log2, {}};
-    for (const Bytes& frame : chunk.frames) add_frame(frame, stored.frame_bytes);
+    for (const Bytes& frame : chunk.frames)
+        add_frame(FrameRole::chunk, frame, stored.frame_bytes);
     table_.chunks.push_back(std::move(stored));
 }
 
@@ -44,7 +47,7 @@ void ObjectEncoder::add_record(ByteSpan record) {
         Bytes plain;
         ByteWriter(plain).varint(part.size());
         compressor.append(part, plain);
-        add_frame(plain, table_.record_frame_bytes);
+        add_frame(FrameRole::record, plain, table_.record_frame_bytes);
         record = record.subspan(part.size());
     } while (!record.empty());
 }
@@ -54,7 +57,7 @@ void ObjectEncoder::finish() {
     ByteWriter writer(plain);
     encode_table(table_, writer);
     std::vector<std::uint32_t> table_frame;
-    add_frame(plain, table_frame);
+    add_frame(FrameRole::table, plain, table_frame);
     EnvelopeTrailer trailer;
     trailer.header = key_.header;
     trailer.body_bytes = total_bytes();
@@ -107,7 +110,7 @@ Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
         return end;
     }
     HF_TRY(const Bytes table,
-           cipher.open(trailer.frame_count - 1, body_end.last(trailer.table_bytes)));
+           cipher.open(trailer.frame_count - 1, FrameRole::table, body_end.last(trailer.table_bytes)));
     HF_TRY(end.table, decode_table(table));
     std::uint64_t record_bytes = 0, chunk_bytes = 0, chunk_frames = 0;
     for (const std::uint32_t bytes : end.table.record_frame_bytes) record_bytes += bytes;
@@ -127,7 +130,7 @@ Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
                           .last(static_cast<std::size_t>(record_bytes));
     std::uint64_t number = chunk_frames;
     for (const std::uint32_t bytes : end.table.record_frame_bytes) {
-        HF_TRY(const Bytes plain, cipher.open(number++, frames.first(bytes)));
+        HF_TRY(const Bytes plain, cipher.open(number++, FrameRole::record, frames.first(bytes)));
         frames = frames.subspan(bytes);
         ByteReader in(plain);
         const std::uint64_t raw = in.varint_at_most(record_frame_bytes);
@@ -203,6 +206,11 @@ Result<ObjectEnd> read_object_end(Storage& storage,
 
 Result<ObjectEnd> open_object(ByteSpan object, const Keyring& keyring, ObjectKind kind) {
     return open_whole(object, &keyring, kind);
+}
+
+Status check_identity(const ObjectEnd& end, const ObjectId& expected, const std::string& name) {
+    if (end.trailer.header.object == expected) return {};
+    return Error(ErrorCode::corrupt, name + ": not the object that its name says");
 }
 
 Result<Bytes> open_clear_object(ByteSpan object, ObjectKind kind) {

@@ -40,7 +40,7 @@ class ObjectEncoder {
     Bytes take_pending();
 
   private:
-    void add_frame(ByteSpan plain, std::vector<std::uint32_t>& sizes);
+    void add_frame(FrameRole role, ByteSpan plain, std::vector<std::uint32_t>& sizes);
 
     ObjectKey key_;
     FrameCipher cipher_;
@@ -74,6 +74,8 @@ Result<ObjectEnd> read_object_end(Storage& storage,
                                   ObjectKind kind);
 // The same for an object that is in memory whole; its body hash is checked too.
 Result<ObjectEnd> open_object(ByteSpan object, const Keyring& keyring, ObjectKind kind);
+// Whether the object is the one that its name says. Errors: corrupt.
+Status check_identity(const ObjectEnd& end, const ObjectId& expected, const std::string& name);
 // An object in clear. Errors: corrupt, unsupported.
 Result<Bytes> open_clear_object(ByteSpan object, ObjectKind kind);
 

@@ -14,6 +14,8 @@ constexpr std::size_t cached_fragment_bytes = 256u << 10;
 // Objects of a tier that are folded into one of the next: one object in 16 is a fold, one in 256 a
 // fold of folds, so a commit costs 1.07 objects.
 constexpr std::size_t fold_width = 16;
+// A fold holds its chunks in memory, 130 bytes each: 34 MiB. Larger fragments stay as they are.
+constexpr std::size_t max_folded_chunks = 1u << 18;
 
 std::uint64_t parse_hex64(std::string_view text) {
     std::uint64_t value = 0;
@@ -115,27 +117,45 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
 }
 
 Status Repository::load_index() {
+    // A write-only client can read none of it: it deduplicates within its own session.
+    if (keyring_->role() == KeyRole::writer) return {};
+    HF_TRY(const auto points, list_objects(*storage_, "points/"));
     HF_TRY(auto objects, list_objects(*storage_, "index/"));
     // Highest tier first: what a fragment supersedes is then never read.
     std::reverse(objects.begin(), objects.end());
-    std::set<ObjectId> superseded;
-    std::set<RestorePointId> folded;
     for (const ObjectInfo& info : objects) {
         const auto name = parse_fragment_name(info.name);
-        if (!name || superseded.contains(name->id)) continue;
+        if (!name || superseded_.contains(name->id) || !loaded_fragments_.insert(name->id).second)
+            continue;
         HF_TRY(std::shared_ptr<FlatFragment> fragment, load_fragment(info));
-        for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
-        for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
+        for (const ObjectId& id : fragment->record().supersedes) superseded_.insert(id);
+        for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
         index_.add(std::move(fragment));
     }
-    if (keyring_->role() == KeyRole::writer) return {};
-    HF_TRY(const auto points, list_objects(*storage_, "points/"));
+    return load_points(points);
+}
+
+Status Repository::load_points(const std::vector<ObjectInfo>& points) {
     for (const ObjectInfo& info : points) {
         const auto name = parse_point_name(info.name);
-        if (!name || folded.contains(name->id)) continue;
-        HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
-                                                    ObjectKind::restore_point));
-        add_point_to_index(*name, end.trailer.header, end.table, end.object_bytes);
+        if (!name || folded_.contains(name->id) || !loaded_points_.insert(name->id).second) continue;
+        const auto end = read_object_end(
+            *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+        // One damaged point must not shut out the others; `check` names it.
+        if (!end.ok() && end.error().code() != ErrorCode::corrupt) return end.error();
+        if (!end.ok() || !check_identity(*end, name->id, info.name).ok()) continue;
+        add_point_to_index(*name, end->trailer.header, end->table, end->object_bytes);
+    }
+    return {};
+}
+
+// Points that were committed since the index was loaded may refer to newer fragments.
+Status Repository::refresh_index(const std::vector<ObjectInfo>& points) {
+    std::lock_guard lock(index_mutex_);
+    for (const ObjectInfo& info : points) {
+        const auto name = parse_point_name(info.name);
+        if (name && !folded_.contains(name->id) && !loaded_points_.contains(name->id))
+            return load_index();
     }
     return {};
 }
@@ -159,9 +179,18 @@ Result<PointInfo> Repository::read_point(const ObjectInfo& info) {
     if (!name) return Error(ErrorCode::corrupt, info.name + ": not a restore point's name");
     HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
                                                 ObjectKind::restore_point));
-    PointInfo point{name->id, name->source, name->inverted_time, info.bytes, {}, false, false};
+    PointInfo point;
+    point.id = name->id;
+    point.source = name->source;
+    point.inverted_time = name->inverted_time;
+    point.object_bytes = info.bytes;
+    HF_TRY_STATUS(check_identity(end, name->id, info.name));
     auto record = decode_restore_point(end.record);
     if (!record.ok()) return std::move(record).error().with_context("reading " + info.name);
+    // A storage must not be able to pass an old point off as a new one, or as another source's.
+    if (keyring_->source_id(record->host, record->name) != name->source ||
+        inverted_time_of(record->started) != name->inverted_time)
+        return Error(ErrorCode::corrupt, info.name + ": not the restore point that its name says");
     point.record = std::move(record).value();
     return point;
 }
@@ -179,17 +208,22 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
     }));
     // Folded points are known from the index, which is cached; others are read one by one.
     HF_TRY_STATUS(index());
+    HF_TRY(const auto objects, list_objects(*storage_, prefix));
+    HF_TRY_STATUS(refresh_index(objects));
     std::unordered_map<RestorePointId, std::shared_ptr<const FlatFragment>, IdHash<RestorePointId>>
         folded;
     for (const auto& fragment : index_.fragments())
         for (const FoldedPoint& point : fragment->record().points)
             folded.emplace(point.id, fragment);
     std::vector<PointInfo> result;
-    HF_TRY(const auto objects, list_objects(*storage_, prefix));
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
         if (!name) continue;
-        PointInfo point{name->id, name->source, name->inverted_time, info.bytes, {}, false, false};
+        PointInfo point;
+        point.id = name->id;
+        point.source = name->source;
+        point.inverted_time = name->inverted_time;
+        point.object_bytes = info.bytes;
         const auto found = folded.find(name->id);
         if (found != folded.end()) {
             const auto& list = found->second->record().points;
@@ -197,7 +231,15 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
                                          [&](const FoldedPoint& p) { return p.id == name->id; });
             HF_TRY(point.record, decode_restore_point(it->record));
         } else {
-            HF_TRY(point, read_point(info));
+            auto read = read_point(info);
+            if (read.ok()) {
+                point = std::move(read).value();
+            } else if (read.error().code() == ErrorCode::corrupt) {
+                point.is_damaged = true;
+                point.record.started = static_cast<TimeNs>(UINT64_MAX - name->inverted_time);
+            } else {
+                return std::move(read).error();
+            }
         }
         point.is_deleted = deleted.contains(point.id.hex());
         point.is_held = held.contains(point.id.hex());
@@ -237,13 +279,17 @@ Result<Bytes> Repository::get_record(ObjectKind kind, const std::string& name) {
     return std::move(end->record);
 }
 
-Status Repository::store_fragment(IndexFragmentRecord record) {
+Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
     const std::string name = fragment_name(record.tier, key.header.object);
-    HF_TRY_STATUS(storage_->put(
-        name, encode_record_object(key, encode_index_fragment(record)), Durability::immediate));
+    const Bytes object = encode_record_object(key, encode_index_fragment(record));
+    HF_TRY_STATUS(storage_->put(name, object, Durability::immediate));
+    {
+        std::lock_guard lock(index_mutex_);
+        loaded_fragments_.insert(key.header.object);
+    }
     add_to_index(record);
-    return {};
+    return std::uint64_t{object.size()};
 }
 
 namespace {
@@ -264,14 +310,24 @@ void merge_fragment(const FlatFragment& from, IndexFragmentRecord& into) {
 
 }  // namespace
 
-Status Repository::fold() {
-    if (keyring_->role() == KeyRole::writer) return {};
-    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
-    HF_TRY(const auto points, list_objects(*storage_, "points/"));
-    if (objects.size() + points.size() < fold_width) return {};
-    // Live fragments by tier, and points that none of them has folded.
+// What waits to be folded: live fragments by tier, and points that none of them has.
+struct Repository::FoldCandidates {
     std::map<ObjectId, std::shared_ptr<FlatFragment>> live;
     std::map<std::uint8_t, std::vector<ObjectId>> tiers;
+    std::vector<ObjectInfo> unfolded;
+
+    std::size_t chunks_of(const std::vector<ObjectId>& fragments) const {
+        std::size_t chunks = 0;
+        for (const ObjectId& id : fragments) chunks += live.at(id)->chunk_count();
+        return chunks;
+    }
+};
+
+Result<Repository::FoldCandidates> Repository::fold_candidates() {
+    FoldCandidates found;
+    HF_TRY(const auto points, list_objects(*storage_, "points/"));
+    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    if (objects.size() + points.size() < fold_width) return found;
     std::set<ObjectId> superseded;
     std::set<RestorePointId> folded;
     for (auto it = objects.rbegin(); it != objects.rend(); ++it) {
@@ -280,34 +336,43 @@ Status Repository::fold() {
         HF_TRY(const std::shared_ptr<FlatFragment> fragment, load_fragment(*it));
         for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
         for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
-        live.emplace(name->id, fragment);
-        tiers[name->tier].push_back(name->id);
+        found.live.emplace(name->id, fragment);
+        found.tiers[name->tier].push_back(name->id);
     }
-    std::vector<ObjectInfo> unfolded;
     for (const ObjectInfo& info : points) {
         const auto name = parse_point_name(info.name);
-        if (name && !folded.contains(name->id)) unfolded.push_back(info);
+        if (name && !folded.contains(name->id)) found.unfolded.push_back(info);
     }
-    if (tiers[0].size() + unfolded.size() < fold_width) return {};
+    return found;
+}
 
+Result<std::uint64_t> Repository::fold() {
+    if (keyring_->role() == KeyRole::writer) return std::uint64_t{0};
+    HF_TRY(FoldCandidates found, fold_candidates());
+    std::size_t chunks = found.chunks_of(found.tiers[0]);
+    if (found.tiers[0].size() + found.unfolded.size() < fold_width || chunks > max_folded_chunks)
+        return std::uint64_t{0};
     // One object takes tier 0, and every tier above that becomes full by it.
     IndexFragmentRecord merged;
     merged.tier = 1;
-    std::vector<ObjectId> sources = tiers[0];
-    while (tiers[merged.tier].size() + 1 >= fold_width) {
-        const auto& tier = tiers[merged.tier];
+    std::vector<ObjectId> sources = found.tiers[0];
+    while (found.tiers[merged.tier].size() + 1 >= fold_width) {
+        const auto& tier = found.tiers[merged.tier];
+        chunks += found.chunks_of(tier);
+        if (chunks > max_folded_chunks) break;
         sources.insert(sources.end(), tier.begin(), tier.end());
         ++merged.tier;
     }
-    for (const ObjectId& id : sources) merge_fragment(*live.at(id), merged);
+    for (const ObjectId& id : sources) merge_fragment(*found.live.at(id), merged);
     merged.supersedes = sources;
-    for (const ObjectInfo& info : unfolded) {
+    for (const ObjectInfo& info : found.unfolded) {
         const PointName name = *parse_point_name(info.name);
-        HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
-                                                    ObjectKind::restore_point));
+        const auto end = read_object_end(
+            *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+        if (!end.ok()) continue;  // damaged: stays as it is
         IndexFragmentRecord one =
-            fragment_of_point(name, end.trailer.header, end.table, end.object_bytes);
-        one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end.record});
+            fragment_of_point(name, end->trailer.header, end->table, end->object_bytes);
+        one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end->record});
         HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
         merge_fragment(*flat, merged);
     }
@@ -318,9 +383,28 @@ Status Repository::fold() {
                     [](const auto& a, const auto& b) { return a.id == b.id; }),
         merged.chunks.end());
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
-    return storage_->put(fragment_name(merged.tier, key.header.object),
-                         encode_record_object(key, encode_index_fragment(merged)),
-                         Durability::immediate);
+    const Bytes object = encode_record_object(key, encode_index_fragment(merged));
+    HF_TRY_STATUS(storage_->put(
+        fragment_name(merged.tier, key.header.object), object, Durability::immediate));
+    return std::uint64_t{object.size()};
+}
+
+Status Repository::exclude_lost_containers() {
+    HF_TRY(Index* const known, index());
+    std::unordered_map<std::string, std::uint64_t> present;
+    for (const char* folder : {"data/", "meta/", "points/"})
+        HF_TRY_STATUS(storage_->list(folder, [&present](const ObjectInfo& info) {
+            present.emplace(info.name, info.bytes);
+            return true;
+        }));
+    for (const auto& fragment : known->fragments()) {
+        for (const Container& container : fragment->containers()) {
+            const auto found = present.find(container_name(container));
+            if (found == present.end() || found->second != container.object_bytes)
+                known->exclude(container.header.object);
+        }
+    }
+    return {};
 }
 
 Status Repository::set_mark(const PointInfo& point, MarkKind kind, const std::string& reason) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 
 #include "base/clock.h"
 #include "format/lease.h"
@@ -27,6 +28,8 @@ struct PointInfo {
     RestorePointRecord record;
     bool is_deleted = false;
     bool is_held = false;
+    // Its record cannot be read: only id, source and time are known.
+    bool is_damaged = false;
 };
 
 // What a restore point's name in the storage says.
@@ -91,7 +94,8 @@ class Repository {
     Result<Bytes> get_record(ObjectKind kind, const std::string& name);
 
     // Makes what a fragment says known to the index, and notes it for folding.
-    Status store_fragment(IndexFragmentRecord record);
+    // Returns its stored bytes.
+    Result<std::uint64_t> store_fragment(IndexFragmentRecord record);
     // The same for the chunks in a restore point's own object.
     void add_point_to_index(const PointName& name,
                             const EnvelopeHeader& header,
@@ -99,7 +103,12 @@ class Repository {
                             std::uint64_t object_bytes);
     void add_to_index(const IndexFragmentRecord& record);
     // Folds points and fragments into a tier when enough of them wait. docs/format.md#folding.
-    Status fold();
+    // Returns the stored bytes of the fold; 0 when there was none.
+    Result<std::uint64_t> fold();
+
+    // Excludes from the index what is not in the storage, or not of its size: a full backup trusts
+    // nothing that it can check with a listing.
+    Status exclude_lost_containers();
 
     Status set_mark(const PointInfo& point, MarkKind kind, const std::string& reason);
     Status clear_mark(const PointInfo& point, MarkKind kind);
@@ -115,9 +124,15 @@ class Repository {
     Repository(std::unique_ptr<Storage> storage, const Clock& clock, Random& random)
         : storage_(std::move(storage)), clock_(clock), random_(random) {}
 
+    // Adds what the index does not have yet. Points are listed before fragments: what a point refers
+    // to was stored before it.
     Status load_index();
+    Status load_points(const std::vector<ObjectInfo>& points);
+    Status refresh_index(const std::vector<ObjectInfo>& points);
     Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
     Result<PointInfo> read_point(const ObjectInfo& info);
+    struct FoldCandidates;
+    Result<FoldCandidates> fold_candidates();
 
     std::unique_ptr<Storage> storage_;
     const Clock& clock_;
@@ -130,6 +145,8 @@ class Repository {
 
     std::mutex index_mutex_;  // guards loading; the index guards itself
     bool index_loaded_ = false;
+    std::set<ObjectId> superseded_, loaded_fragments_;
+    std::set<RestorePointId> folded_, loaded_points_;
     Index index_;
     std::optional<ChunkReader> chunks_;
 };

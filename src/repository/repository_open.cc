@@ -48,9 +48,11 @@ Result<std::vector<KeySlotRecord>> read_key_slots(Storage& storage) {
     HF_TRY(const auto objects, list_objects(storage, "keys/"));
     for (const ObjectInfo& info : objects) {
         if (info.name.ends_with(second_copy)) continue;
-        HF_TRY(const Bytes record, read_either(storage, info.name, ObjectKind::key_slot));
-        HF_TRY(KeySlotRecord slot, decode_key_slot(record));
-        slots.push_back(std::move(slot));
+        // A slot that is damaged in both copies, or of a kind to come, must not shut out the others.
+        const auto record = read_either(storage, info.name, ObjectKind::key_slot);
+        if (!record.ok()) continue;
+        auto slot = decode_key_slot(*record);
+        if (slot.ok()) slots.push_back(std::move(slot).value());
     }
     return slots;
 }
@@ -97,9 +99,9 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
     config.repository = RepositoryId::random(random);
     config.created = clock.now();
     if (like != nullptr) config.chunk_sizes = like->config().chunk_sizes;
-    config.full_bundle = seal_full_bundle(secrets, master, config.repository);
+    config.full_bundle = seal_full_bundle(secrets, master, config);
     config.writer_bundle =
-        seal_writer_bundle(secrets.writer, secrets.writer_master, config.repository);
+        seal_writer_bundle(secrets.writer, secrets.writer_master, config);
 
     NewKeys keys{fresh(), fresh()};
     std::vector<std::pair<KeySlotRecord, SecretKey>> slots;
@@ -196,11 +198,13 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
     repository->master_ = unlocked.master;
     if (unlocked.role == KeyRole::full) {
         HF_TRY(FullSecrets secrets,
-               open_full_bundle(repository->config_.full_bundle, unlocked.master, id));
+               open_full_bundle(
+                   repository->config_.full_bundle, unlocked.master, repository->config_));
         repository->keyring_.emplace(id, std::move(secrets));
     } else {
         HF_TRY(WriterSecrets secrets,
-               open_writer_bundle(repository->config_.writer_bundle, unlocked.master, id));
+               open_writer_bundle(
+                   repository->config_.writer_bundle, unlocked.master, repository->config_));
         repository->keyring_.emplace(id, std::move(secrets));
     }
     std::string members_path;

@@ -67,6 +67,8 @@ Result<ChunkId> build_inner(NodeStore& nodes,
 }  // namespace
 
 Result<ChunkId> NodeStore::put(ByteSpan node) {
+    if (node.size() > max_chunk_bytes)
+        return Error(ErrorCode::unsupported, "an entry with more than 16 MiB of metadata");
     ChunkIdBuilder builder(ChunkPurpose::node);
     builder.add(node.size(), keyed_hash(keyring_.member_key(), node));
     EncodedChunk chunk;

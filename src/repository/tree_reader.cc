@@ -168,12 +168,18 @@ Result<Entry> find_child(ChunkReader& chunks, const Entry& directory, std::strin
 
 Result<Entry> find_entry(ChunkReader& chunks, const Entry& root, std::string_view path) {
     Entry entry = root;
+    const std::string wanted(path);
+    // A lone file is found by its name.
+    if (root.metadata.type != EntryType::directory && path == root.name) return entry;
     while (!path.empty()) {
         const std::size_t slash = path.find('/');
         const std::string_view name = path.substr(0, slash);
         path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
         if (name.empty() || name == ".") continue;
-        HF_TRY(entry, find_child(chunks, entry, name));
+        auto child = find_child(chunks, entry, name);
+        if (!child.ok() && child.error().code() == ErrorCode::not_found)
+            return Error(ErrorCode::not_found, "no such file in the restore point: /" + wanted);
+        HF_TRY(entry, std::move(child));
     }
     return entry;
 }

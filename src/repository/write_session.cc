@@ -147,7 +147,8 @@ Status WriteSession::adopt(const SessionId& session) {
     found.chunks.erase(last, found.chunks.end());
     // The packs' data must be durable before an index names them.
     HF_TRY_STATUS(repository_.storage().barrier());
-    return repository_.store_fragment(std::move(found));
+    HF_TRY_STATUS(repository_.store_fragment(std::move(found)));
+    return {};
 }
 
 bool WriteSession::contains(const ChunkId& id) const {
@@ -194,9 +195,8 @@ Status WriteSession::write_fragment() {
     HF_TRY_STATUS(repository_.storage().barrier());
     std::vector<ChunkId> ids;
     for (const ChunkLocation& chunk : fragment_.chunks) ids.push_back(chunk.id);
-    // About its size: the exact one is known to the storage only.
-    stored_bytes_ += ids.size() * 48;
-    HF_TRY_STATUS(repository_.store_fragment(std::exchange(fragment_, {})));
+    HF_TRY(const std::uint64_t bytes, repository_.store_fragment(std::exchange(fragment_, {})));
+    stored_bytes_ += bytes;
     // From now on the index answers for them.
     for (const ChunkId& id : ids) {
         Shard& shard = claimed_[id.bytes[0] % claimed_.size()];

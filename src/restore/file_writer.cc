@@ -27,6 +27,13 @@ bool FileWriter::is_present() const {
            mtime == entry_.metadata.mtime;
 }
 
+Status FileWriter::apply_to_present() {
+    const UniqueFd fd(::openat(directory_->fd(), entry_.name.c_str(),
+                               O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!fd.valid()) return Error::from_errno(errno, path());
+    return apply_metadata(fd.get(), entry_.metadata, path());
+}
+
 // A file that is there: written in place if only we can see it, else replaced.
 Status FileWriter::open_existing() {
     const char* name = entry_.name.c_str();

@@ -28,6 +28,8 @@ class FileWriter {
 
     // Whether the target has the file already, by size and time; `changed` leaves it alone then.
     bool is_present() const;
+    // Metadata only, of a file that is there.
+    Status apply_to_present();
     // Pieces still to come; one for the caller who counts them. Thread-safe.
     void expect(std::uint32_t pieces) { pieces_ += pieces; }
     // Writes content at an offset; returns the bytes that had to be written. Thread-safe.

@@ -61,7 +61,7 @@ class Restore {
     Status second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status second_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
                              const Entry& entry);
-    Status make_special(const TargetDirectory& directory, const Entry& entry);
+    Status make_special(TargetDirectory& directory, const Entry& entry);
     Status make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status remove_extras(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status count_only(const Entry& entry);
@@ -104,6 +104,8 @@ void Restore::problem(const Error& error) {
     // A full disk ends the restore; anything else is one file's problem.
     if (error.code() == ErrorCode::out_of_space && !fatal_) fatal_ = error;
     ++report_.problem_count;
+    if (error.code() == ErrorCode::corrupt || error.code() == ErrorCode::not_found)
+        report_.found_damage = true;
     ++progress_.problems;
     if (report_.problems.size() < max_reported_problems)
         report_.problems.push_back(error.describe());
@@ -252,10 +254,15 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
     auto file = std::make_shared<FileWriter>(directory, entry, options_.overwrite, purpose_);
     if (purpose_ == FileWriter::Purpose::write) {
         ++progress_.entries;
+        const bool is_present = options_.overwrite == Overwrite::changed && file->is_present();
+        if (is_present) {
+            const Status applied = file->apply_to_present();
+            if (!applied.ok()) problem(applied.error());
+        }
         std::lock_guard lock(mutex_);
         ++report_.files;
         report_.bytes += metadata.size;
-        if (options_.overwrite == Overwrite::changed && file->is_present()) {
+        if (is_present) {
             ++report_.unchanged_files;
             ++progress_.files;
             progress_.bytes += metadata.size;
@@ -380,15 +387,21 @@ void Restore::fetch(std::span<const Piece> pieces) {
 }
 
 void Restore::write_plain(std::span<const std::shared_ptr<FileWriter>> files) {
+    std::uint64_t written = 0, compared = 0;
     for (const auto& file : files) {
         if (stop_.stop_requested()) return;
         if (const auto* content = std::get_if<InlineContent>(&file->entry().content)) {
             const auto done = file->data(0, content->data);
             if (!done.ok()) file_problem(*file, done.error());
+            else written += *done;
+            compared += content->data.size();
             progress_.bytes += content->data.size();
         }
         finish_piece(*file);
     }
+    std::lock_guard lock(mutex_);
+    if (purpose_ == FileWriter::Purpose::write) report_.written_bytes += written;
+    else report_.verified_bytes += compared;
 }
 
 Status Restore::second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
@@ -424,7 +437,7 @@ Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& direct
     return {};
 }
 
-Status Restore::make_special(const TargetDirectory& directory, const Entry& entry) {
+Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
     const Metadata& metadata = entry.metadata;
     const char* name = entry.name.c_str();
     ++report_.others;
@@ -440,8 +453,7 @@ Status Restore::make_special(const TargetDirectory& directory, const Entry& entr
     };
     int result = make();
     if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
-        if (::unlinkat(directory.fd(), name, 0) != 0)
-            return Error::from_errno(errno, directory.path() + '/' + entry.name);
+        HF_TRY_STATUS(directory.remove_tree(entry.name));
         result = make();
     }
     if (result != 0) return Error::from_errno(errno, directory.path() + '/' + entry.name);

@@ -38,6 +38,7 @@ struct RestoreReport {
     std::uint64_t verified_bytes = 0;
     std::vector<std::string> problems;  // the first 1,000
     std::uint64_t problem_count = 0;
+    bool found_damage = false;  // one of the problems is damage in the repository
 };
 
 // Restores `entry` (the root of a point, a directory or a file in it). Durable when it returns.

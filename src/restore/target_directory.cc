@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -109,21 +110,43 @@ Status TargetDirectory::remove_tree(const std::string& name) {
     return {};
 }
 
+namespace {
+
+// What the file has and should not: an inherited ACL, an attribute of an older version.
+void remove_other_xattrs(int fd, const Metadata& metadata) {
+    char names[4096];
+    const ssize_t size = ::flistxattr(fd, names, sizeof names);
+    for (ssize_t i = 0; i < size;) {
+        const std::string name = names + i;
+        i += static_cast<ssize_t>(name.size()) + 1;
+        if (!name.starts_with("user.") && !name.starts_with("system.posix_acl_") &&
+            name != "security.capability")
+            continue;
+        const bool wanted = std::any_of(metadata.xattrs.begin(), metadata.xattrs.end(),
+                                        [&name](const auto& a) { return a.name == name; });
+        if (!wanted) (void)::fremovexattr(fd, name.c_str());
+    }
+}
+
+}  // namespace
+
 Status apply_metadata(int fd, const Metadata& metadata, const std::string& path) {
     struct stat now{};
     if (::fstat(fd, &now) != 0) return Error::from_errno(errno, path);
     // The owner first: a change of owner clears set-user-id bits and capabilities.
-    if (is_privileged() && (now.st_uid != metadata.uid || now.st_gid != metadata.gid) &&
-        ::fchown(fd, metadata.uid, metadata.gid) != 0)
+    const bool other_owner = now.st_uid != metadata.uid || now.st_gid != metadata.gid;
+    if (is_privileged() && other_owner && ::fchown(fd, metadata.uid, metadata.gid) != 0)
         return Error::from_errno(errno, path + ": owner");
     Status problem;
+    remove_other_xattrs(fd, metadata);
     for (const ExtendedAttribute& attribute : metadata.xattrs) {
         if (::fsetxattr(fd, attribute.name.c_str(), attribute.value.data(), attribute.value.size(),
                         0) != 0 &&
             problem.ok())
             problem = Error::from_errno(errno, path + ": " + attribute.name);
     }
-    if ((now.st_mode & 07777) != metadata.mode && ::fchmod(fd, metadata.mode) != 0)
+    if (((now.st_mode & 07777) != metadata.mode || other_owner || !metadata.xattrs.empty()) &&
+        ::fchmod(fd, metadata.mode) != 0)
         return Error::from_errno(errno, path + ": mode");
     const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(metadata.mtime)};
     if (::futimens(fd, times) != 0) return Error::from_errno(errno, path + ": times");

@@ -32,6 +32,7 @@ struct SourceEvent {
     Metadata metadata;
     std::shared_ptr<SourceDirectory> parent;
     std::string problem;
+    bool is_sparse = false;  // a file with fewer blocks than bytes
 };
 
 // A stretch of a file's content.

@@ -198,6 +198,7 @@ class FilesStream final : public SourceStream {
         if (options_.exclude_nodump && (event.metadata.attributes & fs_nodump) != 0) return;
         event.parent = level.directory;
         event.name = std::move(name);
+        event.is_sparse = info->stx_blocks * 512 < info->stx_size;
         if (is_directory) return enter_child(std::move(event), path, device, batch);
         batch.push_back(std::move(event));
     }

@@ -15,6 +15,18 @@ extern char** environ;
 namespace holdfast {
 namespace {
 
+// A stream has no metadata of its own: a private file, written now.
+Metadata stream_metadata() {
+    Metadata m;
+    m.type = EntryType::file;
+    m.mode = 0600;
+    m.uid = ::getuid();
+    m.gid = ::getgid();
+    m.mtime = m.ctime = system_clock().now();
+    m.size = stream_size;
+    return m;
+}
+
 class OpenStream final : public SourceFile {
   public:
     OpenStream(UniqueFd fd, pid_t process) : fd_(std::move(fd)), process_(process) {}
@@ -23,16 +35,7 @@ class OpenStream final : public SourceFile {
         if (process_ > 0) (void)wait_for_process();
     }
 
-    Result<Metadata> metadata() override {
-        Metadata m;
-        m.type = EntryType::file;
-        m.mode = 0600;
-        m.uid = ::getuid();
-        m.gid = ::getgid();
-        m.mtime = m.ctime = system_clock().now();
-        m.size = stream_size;
-        return m;
-    }
+    Result<Metadata> metadata() override { return stream_metadata(); }
 
     // Called when the stream has ended: now the command has to tell whether it was all.
     Result<std::vector<ExtendedAttribute>> xattrs() override {
@@ -89,9 +92,7 @@ class OneFileStream final : public SourceStream {
         done_ = true;
         SourceEvent event;
         event.name = name_;
-        event.metadata.type = EntryType::file;
-        event.metadata.size = stream_size;
-        event.metadata.ctime = system_clock().now();
+        event.metadata = stream_metadata();
         batch.push_back(std::move(event));
         return {};
     }

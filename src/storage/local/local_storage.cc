@@ -106,7 +106,8 @@ Result<std::unique_ptr<Storage>> LocalStorage::open(const std::string& path, Ope
     struct stat info{};
     if (::stat(root.c_str(), &info) != 0) return Error::from_errno(errno, root);
     if (!S_ISDIR(info.st_mode))
-        return Error(ErrorCode::invalid_argument, root + ": not a directory");
+        return Error(mode == OpenMode::existing ? ErrorCode::not_found : ErrorCode::invalid_argument,
+                     root + ": not a directory");
     return std::unique_ptr<Storage>(new LocalStorage(std::move(root)));
 }
 
