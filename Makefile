@@ -2,7 +2,7 @@
 SOURCE ?= /usr/share
 JOBS ?= $(shell nproc)
 
-.PHONY: all build demo test bench package clean
+.PHONY: all build demo test test-sanitizers fuzz bench package clean
 
 all build:
 	@tools/install-deps.sh build
@@ -10,11 +10,21 @@ all build:
 	@cmake --build build --target holdfast -j $(JOBS)
 
 demo: build
+	@tools/install-deps.sh demo
 	@tools/demo.sh "$(SOURCE)"
 
 test:
 	@tools/install-deps.sh test
 	@tools/test.sh
+
+# Longer checks, apart from `make test`: every unit test under ASan, UBSan and TSan; every parser fuzzed.
+test-sanitizers:
+	@tools/install-deps.sh test
+	@tools/test-sanitizers.sh
+
+fuzz:
+	@tools/install-deps.sh test
+	@tools/fuzz-smoke.sh
 
 bench:
 	@tools/install-deps.sh bench

@@ -3,57 +3,16 @@
 // run only.
 #include <benchmark/benchmark.h>
 
-#include <string_view>
+#include <string>
 #include <vector>
 
+#include "generator.h"
 #include "repository/chunker.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t corpus_bytes = 64 * 1024 * 1024;
-
-// SplitMix64 (Steele, Lea, Flood, 2014).
-class Generator {
-  public:
-    explicit Generator(std::uint64_t seed) : state_(seed) {}
-    std::uint64_t next() {
-        std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-    std::uint8_t byte() { return static_cast<std::uint8_t>(next() >> 56); }
-
-  private:
-    std::uint64_t state_;
-};
-
-Bytes random_data() {
-    Generator generator(1);
-    Bytes data(corpus_bytes);
-    for (auto& byte : data) byte = generator.byte();
-    return data;
-}
-
-// Words of a vocabulary, the first far more often than the last.
-Bytes text_data() {
-    Generator generator(2);
-    std::vector<std::string> words(2000);
-    for (auto& word : words) {
-        for (std::uint64_t left = 1 + generator.next() % 10; left != 0; --left)
-            word.push_back(static_cast<char>('a' + generator.next() % 26));
-        word.push_back(generator.next() % 12 == 0 ? '\n' : ' ');
-    }
-    Bytes data;
-    while (data.size() < corpus_bytes) {
-        const std::uint64_t range = 1 + generator.next() % words.size();
-        const ByteSpan word = as_bytes(words[generator.next() % range]);
-        data.insert(data.end(), word.begin(), word.end());
-    }
-    data.resize(corpus_bytes);
-    return data;
-}
 
 // The pairs of bytes that lead from a candidate with hash h to a candidate again.
 using BytePair = std::pair<std::uint8_t, std::uint8_t>;
@@ -133,8 +92,8 @@ void chunk(benchmark::State& state, const Bytes& data, std::uint32_t avg_bytes, 
 
 void register_all() {
     static constexpr Corpus corpora[] = {
-        {"random", random_data},
-        {"text", text_data},
+        {"random", [] { return random_data(corpus_bytes); }},
+        {"text", [] { return text_data(corpus_bytes); }},
         {"zeros", [] { return Bytes(corpus_bytes); }},
         {"crafted_periodic", [] { return crafted_data(1); }},
         {"crafted_runs", runs_data},

@@ -100,7 +100,12 @@ def run(command, *, sync_path=None, kill_when=None, stdout=subprocess.DEVNULL):
             stdout=stdout,
             stderr=stderr,
         )
-        peak = _watch(process.pid, begin, kill_when)
+        try:
+            peak = _watch(process.pid, begin, kill_when)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         _, wait_status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(wait_status)
         if sync_path is not None:
@@ -150,7 +155,7 @@ def warm(*paths):
 
 
 def files_below(root):
-    """{relative path: bytes} of every regular file below `root`; what vanishes meanwhile is left out."""
+    """{relative path: bytes} of every file below `root`, without what vanishes meanwhile."""
     sizes = {}
     for folder, _, names in os.walk(root):
         for name in names:

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the build, the tests or the benchmarks need, by Debian package name.
-# usage: tools/install-deps.sh build|test|bench|package ...   (each group includes `build`)
+# Installs what build, demo, tests, benchmarks or package need, by Debian package name.
+# usage: tools/install-deps.sh build|demo|test|bench|package ...   (each group includes `build`)
 set -eu
 
 build="g++ cmake ninja-build ccache pkg-config make git ca-certificates
        libssl-dev libzstd-dev libsodium-dev librust-blake3-dev
        libcli11-dev nlohmann-json3-dev"
+demo="python3 e2fsprogs"
 test="libgtest-dev librapidcheck-dev clang libclang-rt-14-dev python3 python3-cryptography python3-zstandard
       acl attr libcap2-bin strace e2fsprogs xz-utils procps bash-completion man-db"
 bench="restic borgbackup libbenchmark-dev linux-source-6.1 e2fsprogs openssl python3 xz-utils"
@@ -15,6 +16,7 @@ wanted=$build
 for group in "$@"; do
     case $group in
         build) ;;
+        demo) wanted="$wanted $demo" ;;
         test) wanted="$wanted $test" ;;
         bench) wanted="$wanted $bench" ;;
         package) wanted="$wanted $package" ;;

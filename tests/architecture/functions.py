@@ -22,7 +22,9 @@ _TOKEN = re.compile(
 # What may stand between a parameter list and the body.
 _QUALIFIERS = ("const", "noexcept", "override", "final", "mutable", "try")
 _SCOPE = re.compile(r"^(?:inline\s+)?(?:namespace|extern\s*\"?)\b")
-_TYPE = re.compile(r"^(?:template\s*<.*>\s*)?(?:typedef\s+)?(?:class|struct|union|enum)\b", re.DOTALL)
+_TYPE = re.compile(
+    r"^(?:template\s*<.*>\s*)?(?:typedef\s+)?(?:class|struct|union|enum)\b", re.DOTALL
+)
 
 
 class Function(NamedTuple):
@@ -59,12 +61,15 @@ def _without_groups(head: str) -> str:
 def _kind(head: str) -> str:
     """What a brace after `head` opens: scope, function or initializer."""
     head = re.sub(r"^(?:\s*(?:public|protected|private)\s*:)+", "", head).strip()
-    if _SCOPE.match(head) or _TYPE.match(head) and "(" not in head:
+    if head.count("(") > head.count(")"):
+        return "initializer"  # of a default argument
+    ends_as_function = re.search(r"\)\s*(?:(?:%s)\s*)*$" % "|".join(_QUALIFIERS), head)
+    if _SCOPE.match(head) or _TYPE.match(head) and not ends_as_function:
         return "scope"
     outer = _without_groups(head)
     is_operator = "operator" in outer
     if "(" not in outer or ("=" in outer and not is_operator):
-        return "scope" if _TYPE.match(head) else "initializer"
+        return "initializer"
     last = re.search(r"([A-Za-z_]\w*)$", outer)
     has_member_list = re.search(r"\)[^:]*(?<!:):(?!:)", outer) is not None
     if has_member_list and last and last.group(1) not in _QUALIFIERS:
@@ -100,7 +105,8 @@ def find_functions(text: str) -> list[Function]:
                     start = end + 1
                 else:
                     # The rest of the declaration follows; its braces say nothing any more.
-                    code = code[:position] + re.sub(r"[^\n]", " ", code[position:end]) + " " + code[end + 1:]
+                    blanks = re.sub(r"[^\n]", " ", code[position : end + 1])
+                    code = code[:position] + blanks + code[end + 1 :]
                 position = end
         position += 1
     return functions

@@ -3,7 +3,7 @@ import os
 import random
 import socket
 import stat
-import struct
+import subprocess
 import unittest
 
 from harness import (E2E, FS_APPEND, FS_IMMUTABLE, FS_NODUMP, is_root, needs_root, needs_tool,
@@ -112,7 +112,7 @@ class BackupRestore(E2E):
         sparse('starts with data', 8 << 20, [(0, rng.randbytes(65536))])
         sparse('ends with data', 8 << 20, [((8 << 20) - 4096, rng.randbytes(4096))])
         sparse('islands', 64 << 20, [(i << 20, rng.randbytes(8192)) for i in range(0, 64, 7)])
-        sparse('huge', 1 << 40, [(1 << 39, b'in the middle')])
+        sparse('long', 1 << 30, [(1 << 29, b'in the middle')])
         sparse('odd end', (1 << 20) + 123, [(4096, rng.randbytes(4096))])
         sparse('disk.img', 16 << 20, [(1 << 20, rng.randbytes(1 << 20))])
         sparse('small', 100000, [(65536, b'data')])
@@ -121,8 +121,17 @@ class BackupRestore(E2E):
         os.sync()
         result = self.round_trip()
         self.assertLess(sum(size for _, size in self.objects()), 6 << 20)
-        self.assertLess(os.stat(self.path('target', 'huge')).st_blocks * 512, 1 << 20)
+        self.assertLess(os.stat(self.path('target', 'long')).st_blocks * 512, 1 << 20)
         self.assertEqual(result.json['problems'], 0)
+
+    def test_huge_sparse_file(self):
+        with open(self.path('source', 'huge'), 'wb') as file:
+            file.truncate(1 << 40)
+            file.seek(1 << 39)
+            file.write(b'in the middle')
+        self.assertEqual(self.backup()['bytes_scanned'], 1 << 40)
+        self.restore()
+        self.assert_trees_equal(self.source, self.path('target'))
 
     def test_fifos_and_sockets(self):
         os.mkfifo(self.path('source', 'fifo'), 0o620)
@@ -273,7 +282,7 @@ class BackupRestore(E2E):
     def test_large_directory(self):
         directory = self.path('source', 'many')
         os.mkdir(directory)
-        for i in range(20000):
+        for i in range(6000):
             os.close(os.open('%s/entry-%06d' % (directory, i), os.O_CREAT | os.O_WRONLY, 0o600))
         self.round_trip()
 
@@ -284,14 +293,14 @@ class BackupRestore(E2E):
 
     def test_lone_file(self):
         path = self.write('lone file.txt', 'alone', mtime_ns=1600000000123456789)
-        self.backup(path)
+        self.backup(source=path)
         self.restore('latest', self.path('target'))
         self.assertEqual(os.listdir(self.path('target')), ['lone file.txt'])
         self.assert_trees_equal(self.source, self.path('target'), root=False)
 
     def test_source_named_by_url_and_by_relative_path(self):
         self.small_tree()
-        one = self.backup('files:' + self.source)
+        one = self.backup(source='files:' + self.source)
         other = self.run_program(['--json', 'backup', 'source'], cwd=self.tmp).json['sources'][0]
         self.assertEqual((one['name'], one['source']), (other['name'], other['source']))
         self.assertEqual(other['type'], 'incremental')
@@ -395,7 +404,7 @@ class BackupRestore(E2E):
                     elif action == 3:
                         os.symlink(some_path(), path)
                     elif action == 4:
-                        self.tool('rm', '-rf', path)
+                        subprocess.call(['rm', '-rf', path], stderr=subprocess.DEVNULL)
                     elif action == 5:
                         os.rename(path, os.path.join(self.source, some_path()))
                     else:

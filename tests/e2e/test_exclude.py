@@ -16,7 +16,7 @@ class Exclude(E2E):
 
     def kept(self, *args, **options):
         """The files and directories of a new restore point."""
-        point = self.backup(*args, self.source, **options)['restore_point']
+        point = self.backup(*args, **options)['restore_point']
         lines = self.run_program(['--json', 'ls', point]).json_lines
         return {one['path'] for one in lines}
 

@@ -1,0 +1,63 @@
+// Made-up input for the micro-benchmarks, the same in every run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace holdfast {
+
+// SplitMix64 (Steele, Lea, Flood, 2014).
+class Generator {
+  public:
+    explicit Generator(std::uint64_t seed) : state_(seed) {}
+    std::uint64_t next() {
+        std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
+    }
+    std::uint8_t byte() { return static_cast<std::uint8_t>(next() >> 56); }
+    void fill(MutableByteSpan out) {
+        for (auto& value : out) value = byte();
+    }
+    template <typename T>
+    T id() {
+        T result;
+        fill(result.bytes);
+        return result;
+    }
+
+  private:
+    std::uint64_t state_;
+};
+
+inline Bytes random_data(std::size_t bytes) {
+    Generator generator(1);
+    Bytes data(bytes);
+    generator.fill(data);
+    return data;
+}
+
+// Words of a vocabulary, the first far more often than the last: zstd shrinks it about as it does
+// source code.
+inline Bytes text_data(std::size_t bytes) {
+    Generator generator(2);
+    std::vector<std::string> words(2000);
+    for (auto& word : words) {
+        for (std::uint64_t left = 1 + generator.next() % 10; left != 0; --left)
+            word.push_back(static_cast<char>('a' + generator.next() % 26));
+        word.push_back(generator.next() % 12 == 0 ? '\n' : ' ');
+    }
+    Bytes data;
+    while (data.size() < bytes) {
+        const std::uint64_t range = 1 + generator.next() % words.size();
+        const ByteSpan word = as_bytes(words[generator.next() % range]);
+        data.insert(data.end(), word.begin(), word.end());
+    }
+    data.resize(bytes);
+    return data;
+}
+
+}  // namespace holdfast
