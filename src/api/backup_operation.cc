@@ -169,7 +169,7 @@ Status backup(const BackupRequest& request,
                      "no backup type '" + request.type + "' (full, incremental, differential)");
     // They must exist before the walk, to be known and left out.
     (void)make_directories(access.cache_directory, 0700).ok();
-    if (access.is_default) (void)make_directories(access.repository, 0700).ok();
+    if (access.is_default && !request.dry_run) (void)make_directories(access.repository, 0700).ok();
     HF_TRY(std::vector<ResolvedSource> sources, open_sources(request, access));
     HF_TRY(const std::unique_ptr<Repository> repository,
            open_or_create(access, request, response));

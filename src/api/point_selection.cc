@@ -31,11 +31,17 @@ std::string candidates(const std::vector<PointInfo>& points) {
     std::string text;
     for (std::size_t i = 0; i < points.size() && i < 10; ++i) {
         const RestorePointRecord& record = points[i].record;
-        text += "\n  " + points[i].id.hex().substr(0, 12) + "  " + format_rfc3339(record.started) +
-                "  " + record.host + "  " + record.name;
+        text += (i == 0 ? " " : "; ") + points[i].id.hex().substr(0, 12) + " " + format_rfc3339(record.started) +
+                " " + record.host + " " + record.name;
     }
-    if (points.size() > 10) text += "\n  ... and " + std::to_string(points.size() - 10) + " more";
+    if (points.size() > 10) text += "; and " + std::to_string(points.size() - 10) + " more";
     return text;
+}
+
+Error damaged(const PointInfo& point) {
+    return {ErrorCode::corrupt,
+            "restore point " + point.id.hex().substr(0, 12) + " of " +
+                format_rfc3339(point.record.started) + " is damaged"};
 }
 
 bool is_hex(const std::string& text) {
@@ -96,7 +102,8 @@ Result<std::vector<PointInfo>> list_points(Repository& repository,
     }
     HF_TRY(std::vector<PointInfo> points, repository.points(source));
     std::erase_if(points, [&](const PointInfo& point) {
-        if (point.is_damaged) return filter.host.has_value() || filter.name.has_value();
+        // Nobody can say what a damaged point is of: it is never filtered out.
+        if (point.is_damaged) return false;
         return point.record.is_partial || (deleted == Deleted::hidden && point.is_deleted) ||
                !passes(point, filter);
     });
@@ -119,6 +126,7 @@ Result<PointInfo> select_point(Repository& repository,
             return Error(ErrorCode::invalid_argument,
                          "not a restore point: '" + point + "' (an id, a prefix of one, or latest)");
         std::erase_if(points, [&point](const PointInfo& p) { return !p.id.hex().starts_with(point); });
+        if (points.size() == 1 && points.front().is_damaged) return damaged(points.front());
         if (points.size() == 1) return std::move(points.front());
         if (points.empty())
             return Error(ErrorCode::not_found, "no restore point begins with " + point);
@@ -130,7 +138,14 @@ Result<PointInfo> select_point(Repository& repository,
     std::set<SourceId> sources;
     std::vector<PointInfo> latest;
     for (auto it = points.rbegin(); it != points.rend(); ++it)
-        if (sources.insert(it->source).second) latest.push_back(*it);
+        if (!it->is_damaged && sources.insert(it->source).second) latest.push_back(*it);
+    for (const PointInfo& other : points) {
+        // An older point must not pass for the latest because the latest is damaged.
+        const bool hides = std::any_of(latest.begin(), latest.end(), [&other](const PointInfo& p) {
+            return p.source == other.source && p.record.started <= other.record.started;
+        });
+        if (other.is_damaged && (hides || latest.empty())) return damaged(other);
+    }
     if (latest.size() > 1)
         return Error(ErrorCode::invalid_argument,
                      "`latest` of which source? Choose with --source or --host:" +

@@ -115,6 +115,7 @@ Result<TimeNs> parse_rfc3339(std::string_view text) {
     parts.tm_mon = month - 1;
     parts.tm_mday = day;
     std::int64_t seconds = ::timegm(&parts);
+    if (parts.tm_mday != day) return bad;  // 31 February
     TimeNs nanos = 0;
     if (take(text, p, 'T') || take(text, p, 't') || take(text, p, ' ')) {
         if (!read_time_of_day(text, p, seconds, nanos)) return bad;

@@ -112,13 +112,7 @@ void print_warning(std::string_view text) {
 }
 
 void print_error(const Console& console, const Error& error) {
-    if (!console.json) {
-        // Our own line ends stay; what names and hosts hold is escaped.
-        std::string text = "holdfast: ", rest = error.describe();
-        for (std::size_t end; (end = rest.find('\n')) != std::string::npos; rest = rest.substr(end + 1))
-            text += printable(rest.substr(0, end)) + '\n';
-        return write(stderr, text + printable(rest));
-    }
+    if (!console.json) return write(stderr, "holdfast: " + printable(error.describe()));
     const nlohmann::json document = {
         {"schema", 1},
         {"error", {{"code", error_code_name(error.code())}, {"message", error.describe()}}}};

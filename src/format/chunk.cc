@@ -57,7 +57,10 @@ Result<ChunkHeader> decode_chunk_header(ByteReader& in, std::uint32_t raw_bytes)
         }
         if (!in.ok() || sum != raw_bytes || count == 0) return bad();
     } else {
-        header.members.uniform_bytes = static_cast<std::uint32_t>(in.varint_at_most(raw_bytes));
+        const std::uint32_t page =
+            static_cast<std::uint32_t>(in.varint_at_most(std::min<std::uint32_t>(raw_bytes, 65536)));
+        if (page != 0 && page < 4096) return bad();
+        header.members.uniform_bytes = page;
     }
     if ((flags & flag_absent) != 0) {
         const std::size_t members = header.members.count(raw_bytes);

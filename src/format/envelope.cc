@@ -140,6 +140,7 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes) {
                                  .first(header_bytes + EnvelopeTrailer::fixed_bytes - 12);
     if (tail_check(checked) != check) return bad("trailer");
     HF_TRY(trailer.header, decode_header(repeated));
+    if (header_bytes != trailer.header.encoded_bytes()) return bad("trailer");
     const std::uint64_t tail_bytes = std::uint64_t{header_bytes} + EnvelopeTrailer::fixed_bytes;
     if (trailer.body_bytes > object_bytes || trailer.extra_bytes > object_bytes ||
         trailer.body_bytes + trailer.extra_bytes + tail_bytes != object_bytes ||

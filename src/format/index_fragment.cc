@@ -110,7 +110,7 @@ std::string container_name(const Container& container) {
         case ObjectKind::tombstone:
         case ObjectKind::mark: break;
     }
-    HF_CHECK(!"a container is a pack or a restore point");
+    HF_CHECK(false);  // a container is a pack or a restore point
     return {};
 }
 

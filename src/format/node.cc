@@ -274,7 +274,8 @@ class EntryDecoder {
         const std::uint64_t count = in_.varint_at_most(in_.remaining() / 6);
         if (depth > max_nesting) in_.fail();
         if (!in_.ok()) return entries;
-        entries.reserve(static_cast<std::size_t>(count));
+        // No more than a node's worth at once: the count is only a claim.
+        entries.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(count, 256)));
         for (std::uint64_t i = 0; i < count && in_.ok(); ++i) {
             Entry& entry = entries.emplace_back();
             read_name(entry.name, i == 0 ? std::string_view{} : entries[entries.size() - 2].name);

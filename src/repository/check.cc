@@ -105,6 +105,8 @@ void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
     const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
                                      found->second, stored.container.header.kind);
     if (!end.ok()) return container_problem(stored, end.error().describe());
+    const Status identity = check_identity(*end, stored.container.header.object, name);
+    if (!identity.ok()) return container_problem(stored, identity.error().describe());
     std::map<ChunkId, ChunkLocation> table;
     for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, 0))
         table.emplace(chunk.id, std::move(chunk));
@@ -191,6 +193,9 @@ void Check::check_other_objects(CheckDepth depth) {
         }
         const auto end = open_object(*object, repository_.keyring(), kind);
         if (!end.ok()) problem(name + ": " + end.error().describe());
+        else if (kind == ObjectKind::index_fragment &&
+                 !name.ends_with(end->trailer.header.object.hex()))
+            problem(name + ": not the object that its name says");
         else if (kind == ObjectKind::index_fragment && !decode_index_fragment(end->record).ok())
             problem(name + ": damaged index fragment");
         std::lock_guard lock(mutex_);
@@ -270,9 +275,9 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
     {
         WorkerPool pool(threads, threads);
-        for (const auto& [id, stored] : containers_) {
+        for (const auto& item : containers_) {
             if (stop_.stop_requested()) break;
-            pool.submit([this, &stored, depth] { check_container(stored, depth); });
+            pool.submit([this, &stored = item.second, depth] { check_container(stored, depth); });
         }
     }
     HF_TRY_STATUS(cancelled());

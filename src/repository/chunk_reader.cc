@@ -60,7 +60,11 @@ Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
 }
 
 Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
-    HF_TRY(const LocatedChunk chunk, index_.locate(id));
+    auto located = index_.locate(id);
+    // What a manifest refers to must be there: a missing chunk is damage.
+    if (!located.ok() && located.error().code() == ErrorCode::not_found)
+        return Error(ErrorCode::corrupt, located.error().message());
+    HF_TRY(const LocatedChunk chunk, std::move(located));
     if (chunk.location.purpose != purpose) return bad(id, "not what it should hold");
     return read(chunk);
 }
@@ -70,7 +74,11 @@ Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
     for (const std::uint32_t bytes : chunk.location.frame_bytes) stored_bytes += bytes;
     if (stored_bytes > 2ull * max_chunk_bytes) return bad(chunk.location.id, "stored size");
     Bytes stored(static_cast<std::size_t>(stored_bytes));
-    HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
+    const std::string name = container_name(chunk.container);
+    auto read = storage_.read(name, chunk.location.offset, stored);
+    if (!read.ok() && read.error().code() == ErrorCode::not_found)
+        return Error(ErrorCode::corrupt, name + ": missing");
+    HF_TRY_STATUS(std::move(read));
     return stored;
 }
 

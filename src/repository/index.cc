@@ -20,6 +20,14 @@ Error torn() {
     return {ErrorCode::corrupt, "damaged index cache"};
 }
 
+// A torn cache file must not send a read beyond its object.
+bool is_within(const ChunkLocation& location, const Container& container) {
+    std::uint64_t total = 0;
+    for (const std::uint32_t bytes : location.frame_bytes) total += bytes;
+    return !location.frame_bytes.empty() && location.offset <= container.object_bytes &&
+           total <= container.object_bytes - location.offset;
+}
+
 std::size_t padded(std::size_t bytes) {
     return (bytes + 7) / 8 * 8;
 }
@@ -186,6 +194,7 @@ Result<LocatedChunk> Index::locate(const ChunkId& id) const {
                 frame_count_of(found.location.raw_bytes, found.location.frame_log2))
             return Error(ErrorCode::corrupt, "damaged index cache");
         found.container = (*it)->containers()[found.location.container];
+        if (!is_within(found.location, found.container)) return torn();
         if (excluded_.contains(found.container.header.object)) continue;
         return found;
     }

@@ -115,7 +115,18 @@ class FilesStream final : public SourceStream {
         }
         HF_TRY(UniqueFd directory, open_file(root_, O_RDONLY | O_DIRECTORY));
         HF_TRY_STATUS(enter(std::move(event), std::move(directory), nullptr, "", device, batch));
+        if (options_.only) report_missing(batch);
         return {};
+    }
+
+    // Paths that were asked for by name and are not there.
+    void report_missing(std::vector<SourceEvent>& batch) {
+        for (const std::string& path : *options_.only) {
+            struct stat info{};
+            const std::string full = root_ + '/' + path;
+            if (::lstat(full.c_str(), &info) != 0)
+                problem(path, Error::from_errno(errno, "not there"), batch);
+        }
     }
 
     static std::uint64_t device_of(const struct statx& info) {
@@ -241,19 +252,20 @@ class FilesStream final : public SourceStream {
 
     // With --files-from0: the path itself, what is below it, and the directories above it.
     bool is_wanted(const std::string& path) const {
-        if (options_.only.empty()) return true;
-        const auto at = std::lower_bound(options_.only.begin(), options_.only.end(), path);
-        if (at != options_.only.end() &&
+        if (!options_.only) return true;
+        const std::vector<std::string>& only = *options_.only;
+        const auto at = std::lower_bound(only.begin(), only.end(), path);
+        if (at != only.end() &&
             (*at == path || (at->starts_with(path) && at->size() > path.size() &&
                              (*at)[path.size()] == '/')))
             return true;
         // "a/" sorts after "a-b" and before "a0": the directory below which `path` may be is found by
         // its own prefixes; a later candidate for "above" by the bound of path + '/'.
-        const auto below = std::lower_bound(options_.only.begin(), options_.only.end(), path + '/');
-        if (below != options_.only.end() && below->starts_with(path + '/')) return true;
+        const auto below = std::lower_bound(only.begin(), only.end(), path + '/');
+        if (below != only.end() && below->starts_with(path + '/')) return true;
         for (std::size_t slash = path.find('/'); slash != std::string::npos;
              slash = path.find('/', slash + 1))
-            if (std::binary_search(options_.only.begin(), options_.only.end(),
+            if (std::binary_search(only.begin(), only.end(),
                                    path.substr(0, slash)))
                 return true;
         return false;
@@ -332,7 +344,7 @@ Result<std::unique_ptr<FilesSource>> FilesSource::open_root(const std::string& r
         return Error(ErrorCode::invalid_argument, "not an absolute path: '" + root + "'");
     struct stat info{};
     if (::lstat(root.c_str(), &info) != 0) return Error::from_errno(errno, root);
-    std::sort(options.only.begin(), options.only.end());
+    if (options.only) std::sort(options.only->begin(), options.only->end());
     return std::unique_ptr<FilesSource>(new FilesSource(root, std::move(options)));
 }
 

@@ -1,6 +1,7 @@
 // Source `files`: a tree of a Linux file system.
 #pragma once
 
+#include <optional>
 #include <set>
 
 #include "source/files/exclude.h"
@@ -16,9 +17,8 @@ struct FilesOptions {
     std::vector<std::string> exclude_if_present;  // directories that hold such a name
     // Absolute paths that are never entered: the repository itself, the cache.
     std::set<std::pair<std::uint64_t, std::uint64_t>> never_enter;  // (st_dev, st_ino)
-    // Not empty: only these paths below the root (sorted, as from --files-from0), and what is below
-    // them.
-    std::vector<std::string> only;
+    // Only these paths below the root (as from --files-from0), and what is below them.
+    std::optional<std::vector<std::string>> only;
 };
 
 class FilesSource final : public Source {

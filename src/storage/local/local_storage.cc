@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -111,14 +112,24 @@ Result<std::unique_ptr<Storage>> LocalStorage::open(const std::string& path, Ope
     return std::unique_ptr<Storage>(new LocalStorage(std::move(root)));
 }
 
-Result<std::string> LocalStorage::new_temporary() {
-    std::uint64_t number;
-    {
-        std::lock_guard lock(mutex_);
-        number = ++temporaries_;
-    }
+Result<std::pair<std::string, UniqueFd>> LocalStorage::open_temporary(int flags) {
     HF_TRY_STATUS(ensure_directory("tmp"));
-    return path_of("tmp/") + to_hex(system_random().array<8>()) + '-' + std::to_string(number);
+    remove_leftovers();
+    for (;;) {
+        std::uint64_t number;
+        {
+            std::lock_guard lock(mutex_);
+            number = ++temporaries_;
+        }
+        std::string path = path_of("tmp/") + to_hex(system_random().array<8>()) + '-' +
+                           std::to_string(number);
+        HF_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_EXCL | flags, 0600));
+        struct stat info{};
+        // Another process may have taken it for a leftover before it was locked.
+        (void)::flock(fd.get(), LOCK_EX | LOCK_NB);
+        if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
+        if (info.st_nlink != 0) return std::pair(std::move(path), std::move(fd));
+    }
 }
 
 Status LocalStorage::ensure_directory(const std::string& directory) {
@@ -165,8 +176,8 @@ Status LocalStorage::publish(const std::string& temporary,
 }
 
 Status LocalStorage::put(const std::string& name, ByteSpan data, Durability durability) {
-    HF_TRY(const std::string temporary, new_temporary());
-    HF_TRY(UniqueFd fd, open_file(temporary, O_RDWR | O_CREAT | O_EXCL, 0600));
+    HF_TRY(auto opened, open_temporary(0));
+    auto& [temporary, fd] = opened;
     Status written = write_all(fd.get(), data, name.c_str());
     if (written.ok()) written = publish(temporary, name, std::move(fd), durability);
     if (!written.ok()) ::unlink(temporary.c_str());
@@ -174,13 +185,13 @@ Status LocalStorage::put(const std::string& name, ByteSpan data, Durability dura
 }
 
 Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin(const std::string& name) {
-    HF_TRY(std::string temporary, new_temporary());
-    auto fd = open_file(temporary, O_RDWR | O_CREAT | O_EXCL | O_DIRECT, 0600);
-    if (!fd.ok() && fd.error().code() == ErrorCode::invalid_argument)
-        fd = open_file(temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (!fd.ok()) return std::move(fd).error();
-    return std::unique_ptr<ObjectWriter>(
-        std::make_unique<Writer>(*this, name, std::move(temporary), std::move(fd).value()));
+    auto opened = open_temporary(O_DIRECT);
+    // Some file systems have no O_DIRECT.
+    if (!opened.ok() && opened.error().code() == ErrorCode::invalid_argument)
+        opened = open_temporary(0);
+    if (!opened.ok()) return std::move(opened).error();
+    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(
+        *this, name, std::move(opened->first), std::move(opened->second)));
 }
 
 Status LocalStorage::barrier() {
@@ -277,6 +288,20 @@ Result<std::vector<std::pair<std::string, bool>>> read_directory(const std::stri
 }
 
 }  // namespace
+
+void LocalStorage::remove_leftovers() {
+    {
+        std::lock_guard lock(mutex_);
+        if (std::exchange(cleaned_, true)) return;
+    }
+    const auto names = read_directory(path_of("tmp"));
+    if (!names.ok()) return;
+    for (const auto& [name, is_directory] : *names) {
+        const std::string path = path_of("tmp/") + name;
+        const auto fd = open_file(path, O_RDWR | O_NOFOLLOW);
+        if (fd.ok() && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
+    }
+}
 
 Status LocalStorage::list(const std::string& prefix,
                           const std::function<bool(const ObjectInfo&)>& visit) {

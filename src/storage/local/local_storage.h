@@ -33,7 +33,10 @@ class LocalStorage final : public Storage {
     explicit LocalStorage(std::string root);
 
     std::string path_of(const std::string& name) const { return root_ + '/' + name; }
-    Result<std::string> new_temporary();
+    // A new file in tmp/, locked as long as it is open: what is not locked was left by a dead process.
+    Result<std::pair<std::string, UniqueFd>> open_temporary(int flags);
+    // Removes such leftovers, once.
+    void remove_leftovers();
     // Gives the finished temporary file its name and notes what barrier() has to sync.
     Status publish(const std::string& temporary,
                    const std::string& name,
@@ -45,6 +48,7 @@ class LocalStorage final : public Storage {
     const std::string root_;
     std::mutex mutex_;  // guards what follows
     std::uint64_t temporaries_ = 0;
+    bool cleaned_ = false;
     std::set<std::string> known_directories_;
     // Files and directories that barrier() has to sync. Bound: syncs early at 64 files.
     std::vector<std::pair<std::string, UniqueFd>> unsynced_files_;
