@@ -132,14 +132,17 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes) {
     const std::uint32_t check = in.u32();
     const std::uint32_t reserved = in.u32();
     if (in.array<4>() != trailer_magic) return bad("no trailer (cut short?)");
-    if (reserved != 0) return bad("trailer");
+
     if (header_bytes > tail.size() - EnvelopeTrailer::fixed_bytes) return bad("trailer");
     const ByteSpan repeated =
         tail.last(EnvelopeTrailer::fixed_bytes + header_bytes).first(header_bytes);
     const ByteSpan checked = tail.last(EnvelopeTrailer::fixed_bytes + header_bytes)
                                  .first(header_bytes + EnvelopeTrailer::fixed_bytes - 12);
-    if (tail_check(checked) != check) return bad("trailer");
-    HF_TRY(trailer.header, decode_header(repeated));
+    trailer.check_holds = tail_check(checked) == check && reserved == 0;
+    auto header = decode_header(repeated);
+    // A flipped version or feature bit is damage, not a format to come.
+    if (!header.ok() && !trailer.check_holds) return bad("trailer");
+    HF_TRY(trailer.header, std::move(header));
     if (header_bytes != trailer.header.encoded_bytes()) return bad("trailer");
     const std::uint64_t tail_bytes = std::uint64_t{header_bytes} + EnvelopeTrailer::fixed_bytes;
     if (trailer.body_bytes > object_bytes || trailer.extra_bytes > object_bytes ||

@@ -78,6 +78,9 @@ struct EnvelopeTrailer {
     ParityLayout parity;
     std::uint64_t extra_bytes = 0;  // signature and parity, between body and tail
     EnvelopeHeader header;          // the tail repeats the header
+    // The tail's own check. Where it does not hold, the object is damaged, but its table may still
+    // open: the seal proves that, not the check.
+    bool check_holds = true;
 
     static constexpr std::size_t fixed_bytes = 80;
 };

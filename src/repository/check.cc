@@ -105,6 +105,7 @@ void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
     const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
                                      found->second, stored.container.header.kind);
     if (!end.ok()) return container_problem(stored, end.error().describe());
+    if (!end->trailer.check_holds) problem(name + ": damaged trailer");
     const Status identity = check_identity(*end, stored.container.header.object, name);
     if (!identity.ok()) return container_problem(stored, identity.error().describe());
     std::map<ChunkId, ChunkLocation> table;
@@ -184,6 +185,7 @@ void Check::check_other_objects(CheckDepth depth) {
             const auto end = read_object_end(
                 repository_.storage(), repository_.keyring(), name, bytes, kind);
             if (!end.ok()) problem(end.error().describe());
+            else if (!end->trailer.check_holds) problem(name + ": damaged trailer");
             continue;
         }
         const auto object = repository_.storage().get(name, UINT32_MAX);
@@ -259,6 +261,11 @@ Status Check::check_points() {
     for (const PointInfo& point : *points) {
         HF_TRY_STATUS(cancelled());
         ++report_.points;
+        if (point.is_damaged) {
+            problem("restore point " + point.id.hex() + " is damaged");
+            report_.damaged_points.push_back(point.id.hex());
+            continue;
+        }
         const std::uint64_t before = report_.problem_count;
         HF_TRY_STATUS(check_entry(point.record.root, ""));
         if (report_.problem_count != before) report_.damaged_points.push_back(point.id.hex());

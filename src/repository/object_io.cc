@@ -176,6 +176,7 @@ Result<ObjectEnd> open_whole(ByteSpan object, const Keyring* keyring, ObjectKind
     std::uint64_t missing = 0;
     HF_TRY(ObjectEnd end, open_tail(object, object.size(), keyring, kind, missing));
     if (missing != 0) return bad("sizes");
+    if (!end.trailer.check_holds) return bad("trailer");
     const ByteSpan body = object.first(static_cast<std::size_t>(end.trailer.body_bytes));
     if (plain_hash(body) != end.trailer.body_hash) return bad("checksum");
     HF_TRY(const EnvelopeHeader header, decode_header(body));
