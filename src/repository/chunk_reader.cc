@@ -60,13 +60,18 @@ Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
 }
 
 Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
-    auto located = index_.locate(id);
-    // What a manifest refers to must be there: a missing chunk is damage.
-    if (!located.ok() && located.error().code() == ErrorCode::not_found)
-        return Error(ErrorCode::corrupt, located.error().message());
-    HF_TRY(const LocatedChunk chunk, std::move(located));
-    if (chunk.location.purpose != purpose) return bad(id, "not what it should hold");
-    return read(chunk);
+    for (;;) {
+        auto located = index_.locate(id);
+        // What a manifest refers to must be there: a missing chunk is damage.
+        if (!located.ok() && located.error().code() == ErrorCode::not_found)
+            return Error(ErrorCode::corrupt, located.error().message());
+        HF_TRY(const LocatedChunk chunk, std::move(located));
+        if (chunk.location.purpose != purpose) return bad(id, "not what it should hold");
+        auto content = read(chunk);
+        if (content.ok() || content.error().code() != ErrorCode::not_found) return content;
+        // Its container is lost; a later backup may have stored the chunk again elsewhere.
+        index_.exclude(chunk.container.header.object);
+    }
 }
 
 Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
@@ -74,11 +79,7 @@ Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
     for (const std::uint32_t bytes : chunk.location.frame_bytes) stored_bytes += bytes;
     if (stored_bytes > 2ull * max_chunk_bytes) return bad(chunk.location.id, "stored size");
     Bytes stored(static_cast<std::size_t>(stored_bytes));
-    const std::string name = container_name(chunk.container);
-    auto read = storage_.read(name, chunk.location.offset, stored);
-    if (!read.ok() && read.error().code() == ErrorCode::not_found)
-        return Error(ErrorCode::corrupt, name + ": missing");
-    HF_TRY_STATUS(std::move(read));
+    HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
     return stored;
 }
 

@@ -12,7 +12,7 @@ namespace holdfast {
 // each of the last 4,096 containers.
 class ChunkReader {
   public:
-    ChunkReader(Storage& storage, const Keyring& keyring, const Index& index)
+    ChunkReader(Storage& storage, const Keyring& keyring, Index& index)
         : storage_(storage), keyring_(keyring), index_(index) {}
 
     // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
@@ -29,7 +29,7 @@ class ChunkReader {
 
     Storage& storage_;
     const Keyring& keyring_;
-    const Index& index_;
+    Index& index_;
     std::mutex mutex_;  // guards keys_
     std::unordered_map<ObjectId, SecretKey, IdHash<ObjectId>> keys_;
 };
