@@ -20,8 +20,9 @@ void raise_descriptor_limit() {
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Buffers of a MiB come and go in several threads: few arenas and an early return of memory keep
-// the bound that the design has (measured on corpus a: 60 MiB against 140 with glibc's defaults).
+// Buffers of a MiB come and go in several threads. Returned to the kernel each time, they cost a
+// first backup of 78,579 files 3.7 CPU seconds there, against 1.2 when they are recycled (and 72 MiB
+// of resident memory against 52). Few arenas keep what is recycled bounded.
 void bound_allocator() {
     ::mallopt(M_ARENA_MAX, 2);
     ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
