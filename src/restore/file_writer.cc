@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +15,15 @@ namespace {
 
 // What is compared, and written, at a time when a file is there already.
 constexpr std::size_t compare_bytes = 64u << 10;
+
+// Nobody may read a file before it has its owner, its mode and its ACL. When the owner is who
+// restores and there is no ACL, the mode can be right from the start, which saves a change of it.
+mode_t creation_mode(const Metadata& metadata) {
+    static const uid_t own_user = ::geteuid();
+    static const gid_t own_group = ::getegid();
+    const bool is_own = metadata.uid == own_user && metadata.gid == own_group;
+    return is_own && metadata.xattrs.empty() ? metadata.mode & 0777 : 0600;
+}
 
 }  // namespace
 
@@ -30,8 +40,9 @@ bool FileWriter::is_present() const {
 Status FileWriter::apply_to_present() {
     const UniqueFd fd(::openat(directory_->fd(), entry_.name.c_str(),
                                O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    if (!fd.valid()) return Error::from_errno(errno, path());
-    return apply_metadata(fd.get(), entry_.metadata, path());
+    struct stat now{};
+    if (!fd.valid() || ::fstat(fd.get(), &now) != 0) return Error::from_errno(errno, "opening");
+    return apply_metadata(fd.get(), now, entry_.metadata);
 }
 
 // A file that is there: written in place if only we can see it, else replaced.
@@ -45,27 +56,28 @@ Status FileWriter::open_existing() {
         if (in_place_) return {};
     }
     HF_TRY_STATUS(directory_->remove_tree(entry_.name));
-    fd_ = UniqueFd(
-        ::openat(directory_->fd(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!fd_.valid()) return Error::from_errno(errno, path());
+    if (!create()) return Error::from_errno(errno, path());
     return {};
 }
 
 Status FileWriter::open() {
     if (fd_.valid()) return {};
-    const char* name = entry_.name.c_str();
     if (purpose_ == Purpose::compare) {
-        fd_ = UniqueFd(::openat(directory_->fd(), name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+        fd_ = UniqueFd(::openat(directory_->fd(), entry_.name.c_str(),
+                                O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
         if (!fd_.valid()) return Error::from_errno(errno, path());
         return {};
     }
-    // Nobody else reads it before its own mode is set. Without special bits that is now: the mode
-    // is final at once when the owner is.
-    fd_ = UniqueFd(
-        ::openat(directory_->fd(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (fd_.valid()) return {};
+    if (create()) return {};
     if (errno == EEXIST && overwrite_ != Overwrite::never) return open_existing();
     return Error::from_errno(errno, path());
+}
+
+bool FileWriter::create() {
+    fd_ = UniqueFd(::openat(directory_->fd(), entry_.name.c_str(),
+                            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            creation_mode(entry_.metadata)));
+    return fd_.valid();
 }
 
 Result<std::uint64_t> FileWriter::compare(std::uint64_t offset, ByteSpan content) const {
@@ -151,7 +163,7 @@ Result<bool> FileWriter::piece_done() {
     }
     if (info.st_size != size && ::ftruncate(fd_.get(), size) != 0)
         return Error::from_errno(errno, path());
-    HF_TRY_STATUS(apply_metadata(fd_.get(), entry_.metadata, path()));
+    HF_TRY_STATUS(apply_metadata(fd_.get(), info, entry_.metadata));
     fd_.reset();
     return true;
 }

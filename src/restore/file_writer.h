@@ -47,6 +47,7 @@ class FileWriter {
   private:
     Status open();
     Status open_existing();
+    bool create();  // errno says why not
     Result<std::uint64_t> compare(std::uint64_t offset, ByteSpan content) const;
 
     const std::shared_ptr<TargetDirectory> directory_;

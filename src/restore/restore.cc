@@ -11,6 +11,7 @@
 
 #include "base/worker_pool.h"
 #include "repository/tree_reader.h"
+#include "restore/background_sync.h"
 #include "restore/file_writer.h"
 #include "restore/target_directory.h"
 
@@ -69,6 +70,7 @@ class Restore {
     Status flush_window();
     void fetch(std::span<const Piece> pieces);
     void write_plain(std::span<const std::shared_ptr<FileWriter>> files);
+    void count_bytes(std::uint64_t written, std::uint64_t compared);
     void finish_piece(FileWriter& file);
     void problem(const Error& error);
     void file_problem(FileWriter& file, const Error& error);
@@ -81,6 +83,7 @@ class Restore {
     ChunkReader* chunks_ = nullptr;
     Index* index_ = nullptr;
     std::shared_ptr<TargetDirectory> root_;
+    std::optional<BackgroundSync> sync_;
 
     FileWriter::Purpose purpose_ = FileWriter::Purpose::write;
     std::vector<Piece> window_;
@@ -148,6 +151,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     }
     HF_TRY(root_, TargetDirectory::open_root(options_.target));
     HF_TRY_STATUS(check_target(entry));
+    sync_.emplace(root_->fd());
     const bool is_directory = entry.metadata.type == EntryType::directory;
     const auto pass = [&](auto&& on_directory, auto&& on_entry) -> Status {
         return is_directory ? on_directory(root_, entry) : on_entry(root_, entry);
@@ -160,7 +164,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     HF_TRY_STATUS(first());
     HF_TRY_STATUS(pass([this](const auto& d, const Entry& e) { return second_pass(d, e); },
                        [this](const auto& d, const Entry& e) { return second_pass_entry(d, e); }));
-    if (::syncfs(root_->fd()) != 0) return Error::from_errno(errno, options_.target);
+    HF_TRY_STATUS(sync_->finish());
     if (options_.verification == Verification::read_back) {
         purpose_ = FileWriter::Purpose::compare;
         first_names_.clear();
@@ -257,7 +261,7 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
         const bool is_present = options_.overwrite == Overwrite::changed && file->is_present();
         if (is_present) {
             const Status applied = file->apply_to_present();
-            if (!applied.ok()) problem(applied.error());
+            if (!applied.ok()) file_problem(*file, applied.error());
         }
         std::lock_guard lock(mutex_);
         ++report_.files;
@@ -359,6 +363,16 @@ Status Restore::flush_window() {
     return fatal();
 }
 
+void Restore::count_bytes(std::uint64_t written, std::uint64_t compared) {
+    std::lock_guard lock(mutex_);
+    if (purpose_ == FileWriter::Purpose::compare) {
+        report_.verified_bytes += compared;
+        return;
+    }
+    report_.written_bytes += written;
+    sync_->wrote(written);
+}
+
 // One chunk, and all pieces of the window that are in it.
 void Restore::fetch(std::span<const Piece> pieces) {
     if (stop_.stop_requested()) return;
@@ -381,9 +395,7 @@ void Restore::fetch(std::span<const Piece> pieces) {
         progress_.bytes += piece.bytes;
         finish_piece(file);
     }
-    std::lock_guard lock(mutex_);
-    if (purpose_ == FileWriter::Purpose::write) report_.written_bytes += written;
-    else report_.verified_bytes += compared;
+    count_bytes(written, compared);
 }
 
 void Restore::write_plain(std::span<const std::shared_ptr<FileWriter>> files) {
@@ -399,17 +411,18 @@ void Restore::write_plain(std::span<const std::shared_ptr<FileWriter>> files) {
         }
         finish_piece(*file);
     }
-    std::lock_guard lock(mutex_);
-    if (purpose_ == FileWriter::Purpose::write) report_.written_bytes += written;
-    else report_.verified_bytes += compared;
+    count_bytes(written, compared);
 }
 
 Status Restore::second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
     HF_TRY_STATUS(for_each_entry(*chunks_, entry, [this, &directory](const Entry& child) {
         return second_pass_entry(directory, child);
     }));
-    const Status applied = apply_metadata(directory->fd(), entry.metadata, directory->path());
-    if (!applied.ok()) problem(applied.error());
+    struct stat now{};
+    const Status applied = ::fstat(directory->fd(), &now) == 0
+                               ? apply_metadata(directory->fd(), now, entry.metadata)
+                               : Status(Error::from_errno(errno, "reading the mode"));
+    if (!applied.ok()) problem(Error(applied.error()).with_context("restoring " + directory->path()));
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "base/progress.h"
+#include "base/worker_pool.h"
 #include "format/entry.h"
 #include "repository/repository.h"
 
@@ -24,7 +25,8 @@ struct RestoreOptions {
     Extras extras = Extras::keep;
     Verification verification = Verification::none;
     enum class Mode { write, dry_run } mode = Mode::write;
-    std::size_t threads = 2;
+    // One more than compute, as each waits for the disk now and then.
+    std::size_t threads = default_threads() + 1;
 };
 
 struct RestoreReport {

@@ -130,33 +130,31 @@ void remove_other_xattrs(int fd, const Metadata& metadata) {
 
 }  // namespace
 
-Status apply_metadata(int fd, const Metadata& metadata, const std::string& path) {
-    struct stat now{};
-    if (::fstat(fd, &now) != 0) return Error::from_errno(errno, path);
+Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata) {
     // The owner first: a change of owner clears set-user-id bits and capabilities.
     const bool other_owner = now.st_uid != metadata.uid || now.st_gid != metadata.gid;
     if (is_privileged() && other_owner && ::fchown(fd, metadata.uid, metadata.gid) != 0)
-        return Error::from_errno(errno, path + ": owner");
+        return Error::from_errno(errno, "owner");
     Status problem;
     remove_other_xattrs(fd, metadata);
     for (const ExtendedAttribute& attribute : metadata.xattrs) {
         if (::fsetxattr(fd, attribute.name.c_str(), attribute.value.data(), attribute.value.size(),
                         0) != 0 &&
             problem.ok())
-            problem = Error::from_errno(errno, path + ": " + attribute.name);
+            problem = Error::from_errno(errno, attribute.name);
     }
     if (((now.st_mode & 07777) != metadata.mode || other_owner || !metadata.xattrs.empty()) &&
         ::fchmod(fd, metadata.mode) != 0)
-        return Error::from_errno(errno, path + ": mode");
+        return Error::from_errno(errno, "mode");
     const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(metadata.mtime)};
-    if (::futimens(fd, times) != 0) return Error::from_errno(errno, path + ": times");
+    if (::futimens(fd, times) != 0) return Error::from_errno(errno, "times");
     // Last, for an immutable file takes no more changes.
     if (metadata.attributes != 0) {
         int flags = 0;
         if (::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
             flags |= static_cast<int>(metadata.attributes);
             if (::ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0 && problem.ok())
-                problem = Error::from_errno(errno, path + ": attributes");
+                problem = Error::from_errno(errno, "attributes");
         }
     }
     return problem;

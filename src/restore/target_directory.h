@@ -3,6 +3,8 @@
 // data says and whoever changes the target meanwhile.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,9 +44,10 @@ class TargetDirectory {
     const std::string name_;
 };
 
-// Owner, mode, xattrs, times and attributes of what is open as `fd` (a file or directory), in the
-// order in which none undoes another. Without privilege the owner stays who restores.
-Status apply_metadata(int fd, const Metadata& metadata, const std::string& path);
+// Owner, mode, xattrs, times and attributes of what is open as `fd` (a file or directory) and is
+// `now`, in the order in which none undoes another. Without privilege the owner stays who restores.
+// Errors name what could not be set, not the path.
+Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata);
 // The same for what cannot be opened: links, devices, FIFOs, sockets.
 Status apply_metadata_at(const TargetDirectory& directory,
                          const std::string& name,
