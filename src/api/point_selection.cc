@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 
 #include "repository/repository.h"
 
@@ -17,14 +16,21 @@ bool has_all_tags(const RestorePointRecord& record, const std::vector<std::strin
     });
 }
 
-bool passes(const PointInfo& point, const PointFilter& filter) {
-    const RestorePointRecord& record = point.record;
+bool is_of(const RestorePointRecord& record, const PointFilter& filter) {
     if (filter.host && !filter.host->empty() && record.host != *filter.host) return false;
-    if (filter.name && record.name != *filter.name && record.source != *filter.name &&
-        record.source != "files:" + *filter.name)
-        return false;
-    if (filter.at && record.started > *filter.at) return false;
-    return has_all_tags(record, filter.tags);
+    return !filter.name || record.name == *filter.name || record.source == *filter.name ||
+           record.source == "files:" + *filter.name;
+}
+
+bool passes(const PointInfo& point, const PointFilter& filter) {
+    return is_of(point.record, filter) && (!filter.at || point.record.started <= *filter.at) &&
+           has_all_tags(point.record, filter.tags);
+}
+
+// The source whose identity is exactly what the filter says; a URL in place of a name is another.
+std::optional<SourceId> exact_source(const Repository& repository, const PointFilter& filter) {
+    if (!filter.host || filter.host->empty() || !filter.name) return std::nullopt;
+    return repository.keyring().source_id(*filter.host, *filter.name);
 }
 
 std::string candidates(const std::vector<PointInfo>& points) {
@@ -93,14 +99,13 @@ std::string this_host() {
 Result<std::vector<PointInfo>> list_points(Repository& repository,
                                            const PointFilter& filter,
                                            Deleted deleted) {
-    std::optional<SourceId> source;
-    if (filter.host && !filter.host->empty() && filter.name) {
-        // The exact identity needs one short listing; a URL in place of a name needs them all.
-        const SourceId exact = repository.keyring().source_id(*filter.host, *filter.name);
-        HF_TRY(const auto found, repository.points(exact));
-        if (!found.empty()) source = exact;
+    std::vector<PointInfo> points;
+    if (const auto source = exact_source(repository, filter)) {
+        HF_TRY(points, repository.points(source));
     }
-    HF_TRY(std::vector<PointInfo> points, repository.points(source));
+    if (points.empty()) {
+        HF_TRY(points, repository.points(std::nullopt));
+    }
     std::erase_if(points, [&](const PointInfo& point) {
         // Nobody can say what a damaged point is of: it is never filtered out.
         if (point.is_damaged) return false;
@@ -113,44 +118,69 @@ Result<std::vector<PointInfo>> list_points(Repository& repository,
     return points;
 }
 
-Result<PointInfo> select_point(Repository& repository,
-                               const std::string& point,
-                               const PointFilter& filter,
-                               Deleted deleted) {
-    PointFilter wanted = filter;
-    const bool is_latest = point == "latest";
-    if (is_latest && !wanted.host) wanted.host = this_host();
-    HF_TRY(std::vector<PointInfo> points, list_points(repository, wanted, deleted));
-    if (!is_latest) {
-        if (!is_hex(point))
-            return Error(ErrorCode::invalid_argument,
-                         "not a restore point: '" + point + "' (an id, a prefix of one, or latest)");
-        std::erase_if(points, [&point](const PointInfo& p) { return !p.id.hex().starts_with(point); });
-        if (points.size() == 1 && points.front().is_damaged) return damaged(points.front());
-        if (points.size() == 1) return std::move(points.front());
-        if (points.empty())
-            return Error(ErrorCode::not_found, "no restore point begins with " + point);
-        return Error(ErrorCode::invalid_argument,
-                     "more than one restore point begins with " + point + ":" + candidates(points));
-    }
-    if (points.empty()) return Error(ErrorCode::not_found, "no restore point matches");
-    // The latest of one source. Of several sources, nobody can say which is meant.
-    std::set<SourceId> sources;
-    std::vector<PointInfo> latest;
-    for (auto it = points.rbegin(); it != points.rend(); ++it)
-        if (!it->is_damaged && sources.insert(it->source).second) latest.push_back(*it);
-    for (const PointInfo& other : points) {
-        // An older point must not pass for the latest because the latest is damaged.
-        const bool hides = std::any_of(latest.begin(), latest.end(), [&other](const PointInfo& p) {
-            return p.source == other.source && p.record.started <= other.record.started;
+namespace {
+
+// The latest of one source. Of several sources, nobody can say which is meant.
+Result<PointInfo> select_latest(Repository& repository,
+                                const std::optional<SourceId>& source,
+                                const PointFilter& filter,
+                                Deleted deleted) {
+    using Choice = Repository::Choice;
+    std::vector<PointInfo> damaged_points;
+    const auto choose = [&](const PointInfo& point) {
+        if ((point.is_deleted && deleted == Deleted::hidden) ||
+            (filter.at && point.record.started > *filter.at))
+            return Choice::next_point;
+        if (point.is_damaged) {
+            damaged_points.push_back(point);
+            return Choice::next_point;
+        }
+        // All points of a source have its host and name; its URL is that of its newest.
+        if (!is_of(point.record, filter)) return Choice::next_source;
+        return has_all_tags(point.record, filter.tags) ? Choice::take : Choice::next_point;
+    };
+    HF_TRY(std::vector<PointInfo> latest, repository.latest(source, choose));
+    // An older point must not pass for the latest because the latest is damaged.
+    for (const PointInfo& lost : damaged_points) {
+        const bool is_hidden = std::any_of(latest.begin(), latest.end(), [&lost](const auto& point) {
+            return point.source == lost.source;
         });
-        if (other.is_damaged && (hides || latest.empty())) return damaged(other);
+        if (is_hidden || latest.empty()) return damaged(lost);
     }
+    if (latest.empty()) return Error(ErrorCode::not_found, "no restore point matches");
     if (latest.size() > 1)
         return Error(ErrorCode::invalid_argument,
                      "`latest` of which source? Choose with --source or --host:" +
                          candidates(latest));
     return std::move(latest.front());
+}
+
+}  // namespace
+
+Result<PointInfo> select_point(Repository& repository,
+                               const std::string& point,
+                               const PointFilter& filter,
+                               Deleted deleted) {
+    if (point == "latest") {
+        PointFilter wanted = filter;
+        if (!wanted.host) wanted.host = this_host();
+        const auto source = exact_source(repository, wanted);
+        if (source) {
+            auto found = select_latest(repository, source, wanted, deleted);
+            if (found.ok() || found.error().code() != ErrorCode::not_found) return found;
+        }
+        return select_latest(repository, std::nullopt, wanted, deleted);
+    }
+    HF_TRY(std::vector<PointInfo> points, list_points(repository, filter, deleted));
+    if (!is_hex(point))
+        return Error(ErrorCode::invalid_argument,
+                     "not a restore point: '" + point + "' (an id, a prefix of one, or latest)");
+    std::erase_if(points, [&point](const PointInfo& p) { return !p.id.hex().starts_with(point); });
+    if (points.size() == 1 && points.front().is_damaged) return damaged(points.front());
+    if (points.size() == 1) return std::move(points.front());
+    if (points.empty()) return Error(ErrorCode::not_found, "no restore point begins with " + point);
+    return Error(ErrorCode::invalid_argument,
+                 "more than one restore point begins with " + point + ":" + candidates(points));
 }
 
 }  // namespace holdfast

@@ -210,7 +210,11 @@ struct TestRepository {
         return *report;
     }
     PointInfo latest() {
-        return *repository->latest(repository->keyring().source_id("host", "name")).value();
+        return repository
+            ->latest(repository->keyring().source_id("host", "name"),
+                     [](const PointInfo&) { return Repository::Choice::take; })
+            .value()
+            .at(0);
     }
     CheckReport check() {
         Progress progress;

@@ -170,7 +170,7 @@ void Check::check_other_objects(CheckDepth depth) {
         ObjectKind kind;
         if (name.starts_with("index/")) kind = ObjectKind::index_fragment;
         else if (name.starts_with("points/")) kind = ObjectKind::restore_point;
-        else if (name.starts_with("deleted/") || name.starts_with("held/")) kind = ObjectKind::mark;
+        else if (name.starts_with("marks/")) kind = ObjectKind::mark;
         else if (name.starts_with("keys/")) {
             check_clear_object(name, ObjectKind::key_slot);
             continue;

@@ -41,8 +41,46 @@ std::optional<FragmentName> parse_fragment_name(std::string_view name) {
     return FragmentName{tier[0], *id};
 }
 
+std::string points_prefix(const std::optional<SourceId>& source) {
+    return source ? "points/" + source->hex() + '/' : "points/";
+}
+
+PointInfo known_by_name(const PointName& name, std::uint64_t object_bytes) {
+    PointInfo point;
+    point.id = name.id;
+    point.source = name.source;
+    point.inverted_time = name.inverted_time;
+    point.object_bytes = object_bytes;
+    return point;
+}
+
+constexpr std::string_view deleted_suffix = "/deleted", held_suffix = "/held";
+
 std::string mark_name(const RestorePointId& point, MarkKind kind) {
-    return (kind == MarkKind::deleted ? "deleted/" : "held/") + point.hex();
+    return "marks/" + point.hex() +
+           std::string(kind == MarkKind::deleted ? deleted_suffix : held_suffix);
+}
+
+// Which points are marked.
+struct Marks {
+    std::set<RestorePointId> deleted, held;
+
+    void apply(PointInfo& point) const {
+        point.is_deleted = deleted.contains(point.id);
+        point.is_held = held.contains(point.id);
+    }
+};
+
+Result<Marks> list_marks(Storage& storage) {
+    Marks marks;
+    HF_TRY_STATUS(storage.list("marks/", [&](const ObjectInfo& info) {
+        // marks/<32>/<kind>
+        const auto id = RestorePointId::from_hex(info.name.substr(6, 32));
+        if (id && info.name.ends_with(deleted_suffix)) marks.deleted.insert(*id);
+        if (id && info.name.ends_with(held_suffix)) marks.held.insert(*id);
+        return true;
+    }));
+    return marks;
 }
 
 // What a point's own object says of its chunks.
@@ -174,41 +212,36 @@ void Repository::add_point_to_index(const PointName& name,
     add_to_index(fragment_of_point(name, header, table, object_bytes));
 }
 
-Result<PointInfo> Repository::read_point(const ObjectInfo& info) {
-    const auto name = parse_point_name(info.name);
-    if (!name) return Error(ErrorCode::corrupt, info.name + ": not a restore point's name");
+Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName& name) {
     HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
                                                 ObjectKind::restore_point));
-    PointInfo point;
-    point.id = name->id;
-    point.source = name->source;
-    point.inverted_time = name->inverted_time;
-    point.object_bytes = info.bytes;
-    HF_TRY_STATUS(check_identity(end, name->id, info.name));
+    PointInfo point = known_by_name(name, info.bytes);
+    HF_TRY_STATUS(check_identity(end, name.id, info.name));
     auto record = decode_restore_point(end.record);
     if (!record.ok()) return std::move(record).error().with_context("reading " + info.name);
     // A storage must not be able to pass an old point off as a new one, or as another source's.
-    if (keyring_->source_id(record->host, record->name) != name->source ||
-        inverted_time_of(record->started) != name->inverted_time)
+    if (keyring_->source_id(record->host, record->name) != name.source ||
+        inverted_time_of(record->started) != name.inverted_time)
         return Error(ErrorCode::corrupt, info.name + ": not the restore point that its name says");
     point.record = std::move(record).value();
     return point;
 }
 
+// A damaged point must not hide the others: it is shown as what its name tells.
+Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const PointName& name) {
+    auto read = read_point(info, name);
+    if (read.ok() || read.error().code() != ErrorCode::corrupt) return read;
+    PointInfo point = known_by_name(name, info.bytes);
+    point.is_damaged = true;
+    point.record.started = static_cast<TimeNs>(UINT64_MAX - name.inverted_time);
+    return point;
+}
+
 Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source) {
-    const std::string prefix = source ? "points/" + source->hex() + '/' : "points/";
-    std::set<std::string> deleted, held;
-    HF_TRY_STATUS(storage_->list("deleted/", [&](const ObjectInfo& info) {
-        deleted.insert(info.name.substr(8));
-        return true;
-    }));
-    HF_TRY_STATUS(storage_->list("held/", [&](const ObjectInfo& info) {
-        held.insert(info.name.substr(5));
-        return true;
-    }));
+    HF_TRY(const Marks marks, list_marks(*storage_));
     // Folded points are known from the index, which is cached; others are read one by one.
     HF_TRY_STATUS(index());
-    HF_TRY(const auto objects, list_objects(*storage_, prefix));
+    HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
     HF_TRY_STATUS(refresh_index(objects));
     std::unordered_map<RestorePointId, std::shared_ptr<const FlatFragment>, IdHash<RestorePointId>>
         folded;
@@ -219,11 +252,7 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
         if (!name) continue;
-        PointInfo point;
-        point.id = name->id;
-        point.source = name->source;
-        point.inverted_time = name->inverted_time;
-        point.object_bytes = info.bytes;
+        PointInfo point = known_by_name(*name, info.bytes);
         const auto found = folded.find(name->id);
         if (found != folded.end()) {
             const auto& list = found->second->record().points;
@@ -231,37 +260,38 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
                                          [&](const FoldedPoint& p) { return p.id == name->id; });
             HF_TRY(point.record, decode_restore_point(it->record));
         } else {
-            auto read = read_point(info);
-            if (read.ok()) {
-                point = std::move(read).value();
-            } else if (read.error().code() == ErrorCode::corrupt) {
-                point.is_damaged = true;
-                point.record.started = static_cast<TimeNs>(UINT64_MAX - name->inverted_time);
-            } else {
-                return std::move(read).error();
-            }
+            HF_TRY(point, read_point_or_damage(info, *name));
         }
-        point.is_deleted = deleted.contains(point.id.hex());
-        point.is_held = held.contains(point.id.hex());
+        marks.apply(point);
         result.push_back(std::move(point));
     }
     return result;
 }
 
-Result<std::optional<PointInfo>> Repository::latest(const SourceId& source) {
-    std::vector<ObjectInfo> candidates;
-    // Newest first: one page is enough unless the newest are partial or deleted.
-    HF_TRY_STATUS(storage_->list("points/" + source.hex() + '/', [&](const ObjectInfo& info) {
-        candidates.push_back(info);
-        return true;
+Result<std::vector<PointInfo>> Repository::latest(
+    std::optional<SourceId> source, const std::function<Choice(const PointInfo&)>& choose) {
+    HF_TRY(const Marks marks, list_marks(*storage_));
+    std::vector<PointInfo> taken;
+    std::optional<SourceId> done;
+    // Names are sorted newest first within a source.
+    const auto visit = [&](const ObjectInfo& info) -> Status {
+        const auto name = parse_point_name(info.name);
+        if (!name || done == name->source) return {};
+        HF_TRY(PointInfo point, read_point_or_damage(info, *name));
+        if (point.record.is_partial) return {};
+        marks.apply(point);
+        const Choice choice = choose(point);
+        if (choice == Choice::take) taken.push_back(std::move(point));
+        if (choice != Choice::next_point) done = name->source;
+        return {};
+    };
+    Status visited;
+    HF_TRY_STATUS(storage_->list(points_prefix(source), [&](const ObjectInfo& info) {
+        visited = visit(info);
+        return visited.ok() && !(source && done);
     }));
-    for (const ObjectInfo& info : candidates) {
-        HF_TRY(PointInfo point, read_point(info));
-        if (point.record.is_partial) continue;
-        if (storage_->head(mark_name(point.id, MarkKind::deleted)).ok()) continue;
-        return std::optional<PointInfo>(std::move(point));
-    }
-    return std::optional<PointInfo>();
+    if (!visited.ok()) return visited.error();
+    return taken;
 }
 
 Status Repository::put_record(ObjectKind kind,

@@ -83,8 +83,11 @@ class Repository {
 
     // All points, or those of one source, newest first within a source.
     Result<std::vector<PointInfo>> points(std::optional<SourceId> source);
-    // The newest point of a source that is neither partial nor deleted: one short listing.
-    Result<std::optional<PointInfo>> latest(const SourceId& source);
+    // Shows `choose` the points of each source (or one), newest first, without the partial ones, and
+    // returns what it takes: at most one of a source. Reads no point beyond that, and no index.
+    enum class Choice { take, next_point, next_source };
+    Result<std::vector<PointInfo>> latest(std::optional<SourceId> source,
+                                          const std::function<Choice(const PointInfo&)>& choose);
 
     // Stores a small sealed object. `name` is below the kind's folder.
     Status put_record(ObjectKind kind,
@@ -130,7 +133,8 @@ class Repository {
     Status load_points(const std::vector<ObjectInfo>& points);
     Status refresh_index(const std::vector<ObjectInfo>& points);
     Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
-    Result<PointInfo> read_point(const ObjectInfo& info);
+    Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
+    Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
     struct FoldCandidates;
     Result<FoldCandidates> fold_candidates();
 

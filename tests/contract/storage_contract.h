@@ -130,13 +130,13 @@ TEST_P(StorageContract, ListsAreSortedCompleteAndStopWhenAsked) {
 }
 
 TEST_P(StorageContract, WhatIsRemovedIsGoneAndItsNameIsFree) {
-    ASSERT_TRUE(storage().put("held/x", pattern(3, 1), Durability::immediate).ok());
-    ASSERT_TRUE(storage().get("held/x", 10).ok());
-    ASSERT_TRUE(storage().remove("held/x").ok());
-    EXPECT_FALSE(storage().head("held/x").ok());
-    EXPECT_FALSE(storage().get("held/x", 10).ok());
-    EXPECT_TRUE(storage().put("held/x", pattern(4, 2), Durability::immediate).ok());
-    EXPECT_EQ(storage().get("held/x", 10).value(), pattern(4, 2));
+    ASSERT_TRUE(storage().put("marks/x/held", pattern(3, 1), Durability::immediate).ok());
+    ASSERT_TRUE(storage().get("marks/x/held", 10).ok());
+    ASSERT_TRUE(storage().remove("marks/x/held").ok());
+    EXPECT_FALSE(storage().head("marks/x/held").ok());
+    EXPECT_FALSE(storage().get("marks/x/held", 10).ok());
+    EXPECT_TRUE(storage().put("marks/x/held", pattern(4, 2), Durability::immediate).ok());
+    EXPECT_EQ(storage().get("marks/x/held", 10).value(), pattern(4, 2));
 }
 
 }  // namespace holdfast
