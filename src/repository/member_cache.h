@@ -18,7 +18,7 @@ struct MemberPlace {
     bool operator==(const MemberPlace&) const = default;
 };
 
-// A hash table in a mapped file, shared by all processes of this user: buckets of 8 entries of 64
+// A hash table in a mapped file, shared by all processes of this user: buckets of 16 entries of 64
 // bytes; a full bucket forgets an entry. Each entry carries a check, so that a torn or raced entry
 // is a miss, never a wrong place. Doubles when three quarters full, up to 2^21 entries (128 MiB).
 // Thread-safe. Who gets a place must still ask the index whether the chunk exists.
