@@ -25,8 +25,8 @@ class PackWriter {
     static constexpr std::size_t small_bytes = 2u << 20;
     static constexpr std::size_t queued_bytes = 4u << 20;
     // A pack grows with the session, so that an interruption loses little of a small one and a large
-    // one makes few objects: 1/64 of what was written, from 4 to 64 MiB.
-    static constexpr std::uint64_t min_pack_bytes = 4u << 20, max_pack_bytes = 64u << 20;
+    // one makes few objects: 1/64 of what was written, from 2 to 64 MiB.
+    static constexpr std::uint64_t min_pack_bytes = small_bytes, max_pack_bytes = 64u << 20;
 
     PackWriter(Storage& storage,
                const Keyring& keyring,
