@@ -133,7 +133,7 @@ class Backup {
     ChunkReader* chunks_ = nullptr;
 
     std::unique_ptr<WriteSession> session_;
-    std::optional<Chunker> chunker_;
+    std::optional<Chunker> chunker_, page_chunker_;
     std::unique_ptr<NodeStore> nodes_;
     std::unique_ptr<ChunkSink> sink_;
     std::unique_ptr<ContentPipeline> pipeline_;
@@ -231,17 +231,17 @@ Result<BackupReport> Backup::run() {
     report_.type = record_.type;
     if (session_) {
         const ChunkSizes& sizes = repository_.config().chunk_sizes;
+        const ChunkerParameters parameters{sizes.min_bytes, sizes.avg_bytes, sizes.max_bytes};
         const Keyring& keyring = repository_.keyring();
-        chunker_.emplace(
-            ChunkerParameters{sizes.min_bytes, sizes.avg_bytes, sizes.max_bytes},
-            keyring.writer().chunker_key);
+        chunker_.emplace(parameters, keyring.writer().chunker_key);
+        page_chunker_.emplace(page_parameters(parameters), keyring.writer().chunker_key);
         nodes_ = std::make_unique<NodeStore>(*session_, keyring);
         sink_ = std::make_unique<ChunkSink>(
             *session_, keyring, options_.compression, options_.threads);
         const PageTrust trust = options_.type == BackupType::full ? PageTrust::contents
                                                                   : PageTrust::fingerprints;
         pipeline_ = std::make_unique<ContentPipeline>(
-            source_, ContentContext{repository_, *sink_, *chunker_, progress_, trust, stop_},
+            source_, ContentContext{repository_, *sink_, *chunker_, *page_chunker_, progress_, trust, stop_},
             repository_.members(), options_.threads);
         merger_.emplace(*nodes_);
     }
@@ -281,6 +281,9 @@ Status Backup::walk() {
 
 // Interrupted: every open directory ends here, and what is known so far becomes a partial point.
 Status Backup::stop_walking() {
+    const RestorePointStats& stats = record_.stats;
+    const bool nothing_known = stats.files + stats.directories + stats.others == 0;
+    if (nothing_known) return Error(ErrorCode::cancelled, "interrupted before the first file");
     report_.is_partial = true;
     record_.is_partial = true;
     while (!directories_.empty()) HF_TRY_STATUS(handle_leave());

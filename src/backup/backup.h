@@ -4,9 +4,10 @@
 #include <stop_token>
 
 #include "base/progress.h"
+#include "base/worker_pool.h"
+#include "repository/compression.h"
 #include "repository/repository.h"
 #include "source/source.h"
-#include "repository/compression.h"
 
 namespace holdfast {
 
@@ -22,7 +23,7 @@ struct BackupOptions {
     // Nothing is written: what would be read is counted.
     enum class Mode { store, dry_run } mode = Mode::store;
     // Threads that read, and threads that compress.
-    std::size_t threads = 2;
+    std::size_t threads = default_threads();
 };
 
 struct BackupReport {

@@ -3,7 +3,7 @@
 namespace holdfast {
 namespace {
 
-// Content bytes of an independently sealed frame: what a random read unpacks.
+// Content bytes of an independently sealed frame of changed pages: what a random read unpacks.
 constexpr std::uint8_t page_frame_log2 = 16;
 
 ChunkId fingerprints_id(const Keyring& keyring, const ChunkId& chunk) {
@@ -64,7 +64,7 @@ void ChunkSink::run(const Job& job) {
     if (status_.ok()) status_ = appended;
 }
 
-ChunkId ChunkSink::put(ByteSpan content, std::uint32_t page_bytes, Framing framing) {
+ChunkId ChunkSink::put(ByteSpan content, std::uint32_t page_bytes) {
     ChunkIdBuilder builder(ChunkPurpose::data);
     std::vector<Digest> hashes;
     if (page_bytes == 0) {
@@ -83,7 +83,6 @@ ChunkId ChunkSink::put(ByteSpan content, std::uint32_t page_bytes, Framing frami
     if (!session_.claim(id)) return id;
     Job job{id, ChunkPurpose::data, Bytes(content.begin(), content.end()), {}, 0};
     job.members.uniform_bytes = page_bytes;
-    if (framing == Framing::framed) job.frame_log2 = page_frame_log2;
     submit(std::move(job));
     if (page_bytes != 0) put_fingerprints(id, page_bytes, hashes);
     return id;

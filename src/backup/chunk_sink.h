@@ -44,15 +44,13 @@ class ChunkSink {
     WriteSession& session() { return session_; }
     const Keyring& keyring() const { return keyring_; }
 
-    // Stores `content` with one member (page_bytes 0), or a member for each page. `framed` content
-    // is stored in independent frames of 64 KiB.
-    enum class Framing { whole, framed };
-    ChunkId put(ByteSpan content, std::uint32_t page_bytes, Framing framing);
+    // Stores `content` with one member (page_bytes 0), or a member for each page.
+    ChunkId put(ByteSpan content, std::uint32_t page_bytes);
     // Stores `content` that divides into members of these lengths and hashes.
     ChunkId put_members(Bytes content,
                         std::vector<std::uint32_t> lengths,
                         std::span<const Digest> hashes);
-    // The same, for pages whose hashes are known.
+    // Changed pages whose hashes are known, in independent frames of 64 KiB.
     ChunkId put_pages(Bytes content, std::uint32_t page_bytes, std::span<const Digest> hashes);
 
     // Errors that the compressing threads met; the session has failed then.

@@ -13,7 +13,7 @@ inline constexpr std::uint64_t small_file_bytes = 128u << 10;
 inline constexpr std::uint64_t group_min_bytes = 768u << 10, group_max_bytes = 1280u << 10;
 inline constexpr std::size_t group_max_files = 1024;
 
-// submit_* are for one thread. Memory: two reading threads with 5 MiB of buffers each, and what
+// submit_* are for one thread. Memory: 5 MiB of buffers for each reading thread, and what
 // ChunkSink holds.
 class ContentPipeline {
   public:

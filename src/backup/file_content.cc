@@ -32,6 +32,11 @@ bool is_all_zero(ByteSpan data) {
     return std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0;
 }
 
+ChunkerParameters page_parameters(ChunkerParameters usual) {
+    const ChunkerParameters larger{usual.min_bytes * 4, usual.avg_bytes * 2, usual.max_bytes};
+    return larger.valid() ? larger : usual;
+}
+
 FileContentReader::FileContentReader(const ContentContext& context)
     : context_(context), nodes_(context.sink.session(), context.sink.keyring()) {}
 
@@ -91,7 +96,8 @@ Status FileContentReader::add_chunked(SourceFile& file,
                                       const SourceExtent& extent,
                                       std::uint32_t page_bytes,
                                       ExtentBuilder& extents) {
-    const std::size_t max_cut = context_.repository.config().chunk_sizes.max_bytes;
+    const Chunker& chunker = page_bytes == 0 ? context_.chunker : context_.page_chunker;
+    const std::size_t max_cut = chunker.parameters().max_bytes;
     std::uint64_t read_to = extent.offset;
     const std::uint64_t end = extent.offset + extent.bytes;
     std::size_t begin = 0, filled = 0;
@@ -107,7 +113,7 @@ Status FileContentReader::add_chunked(SourceFile& file,
             read_to += part;
         }
         const ByteSpan available = ByteSpan(buffer_).subspan(begin, filled - begin);
-        std::size_t cut = context_.chunker.next_cut(available.first(std::min(available.size(), max_cut)));
+        std::size_t cut = chunker.next_cut(available.first(std::min(available.size(), max_cut)));
         // Chunks of pages hold whole pages.
         if (page_bytes != 0)
             cut = std::min(available.size(), (cut + page_bytes - 1) / page_bytes * page_bytes);
@@ -154,7 +160,7 @@ Status FileContentReader::add_chunk(ByteSpan chunk,
                                     ExtentBuilder& extents) {
     if (is_all_zero(chunk)) return extents.add({RunKind::zeros, {}, 0, chunk.size()});
     if (chunk.size() < page_bytes) page_bytes = 0;  // less than one page: one member
-    const ChunkId id = context_.sink.put(chunk, page_bytes, ChunkSink::Framing::whole);
+    const ChunkId id = context_.sink.put(chunk, page_bytes);
     return extents.add({RunKind::data, id, 0, chunk.size()});
 }
 

@@ -14,11 +14,16 @@ namespace holdfast {
 // Whether pages that seem unchanged are trusted to be.
 enum class PageTrust { fingerprints, contents };
 
+// A file of pages stores what changes page by page, so its chunks need not be small for that: of
+// twice the size they compress better. At most the usual largest size, as buffers are made for it.
+ChunkerParameters page_parameters(ChunkerParameters usual);
+
 // What the readers of one backup share. Thread-safe.
 struct ContentContext {
     Repository& repository;
     ChunkSink& sink;
     const Chunker& chunker;
+    const Chunker& page_chunker;  // for files of pages
     Progress& progress;
     PageTrust page_trust = PageTrust::fingerprints;
     std::stop_token stop{};  // reading ends with `cancelled` when it asks for it

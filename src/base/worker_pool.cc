@@ -1,6 +1,12 @@
 #include "base/worker_pool.h"
 
+#include <algorithm>
+
 namespace holdfast {
+
+std::size_t default_threads() {
+    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 4);
+}
 
 WorkerPool::WorkerPool(std::size_t threads, std::size_t queued) : queue_(queued) {
     for (std::size_t i = 0; i < threads; ++i) {

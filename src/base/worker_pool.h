@@ -9,6 +9,9 @@
 
 namespace holdfast {
 
+// How many threads a job uses: one for each processor, from 2 to 4, as each holds buffers of some MiB.
+std::size_t default_threads();
+
 class WorkerPool {
   public:
     using Task = std::function<void()>;

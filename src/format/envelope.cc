@@ -84,6 +84,7 @@ Result<EnvelopeHeader> decode_header(ByteSpan data) {
     header.key_mode = static_cast<KeyMode>(mode);
     if (key_block_bytes != key_block_bytes_of(header.key_mode)) return bad("key block");
     if (header.key_mode == KeyMode::clear ? aead != 0 : aead < 1 || aead > 2) return bad("cipher");
+    if (header.key_mode == KeyMode::clear && header.key_epoch != 0) return bad("key epoch");
     if (aead != 0) header.aead = static_cast<AeadAlgorithm>(aead);
     const ByteSpan block = in.bytes(key_block_bytes);
     if (!in.ok()) return bad("header cut short");
@@ -144,6 +145,10 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes) {
     if (!header.ok() && !trailer.check_holds) return bad("trailer");
     HF_TRY(trailer.header, std::move(header));
     if (header_bytes != trailer.header.encoded_bytes()) return bad("trailer");
+    const ParityLayout& parity = trailer.parity;
+    if (trailer.check_holds && parity.scheme == 0 &&
+        (parity.data_slices != 0 || parity.parity_slices != 0 || parity.slice_bytes != 0))
+        return bad("parity in the trailer");
     const std::uint64_t tail_bytes = std::uint64_t{header_bytes} + EnvelopeTrailer::fixed_bytes;
     if (trailer.body_bytes > object_bytes || trailer.extra_bytes > object_bytes ||
         trailer.body_bytes + trailer.extra_bytes + tail_bytes != object_bytes ||

@@ -339,7 +339,9 @@ class EntryDecoder {
             attribute.name = in_.sized_text(4096);
             const ByteSpan value = in_.sized_bytes();
             attribute.value.assign(value.begin(), value.end());
-            if (attribute.name.empty() || attribute.name.find('\0') != std::string::npos) in_.fail();
+            const bool in_order = i == 0 || list[list.size() - 2].name < attribute.name;
+            if (attribute.name.empty() || attribute.name.find('\0') != std::string::npos || !in_order)
+                in_.fail();
         }
     }
 
