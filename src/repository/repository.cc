@@ -135,20 +135,24 @@ Result<ChunkReader*> Repository::chunks() {
 }
 
 Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo& info) {
-    const std::string cached =
-        cache_directory_.empty() ? "" : cache_directory_ + '/' + info.name;
-    if (!cached.empty()) {
-        auto fragment = FlatFragment::from_file(cached);
+    if (!cache_directory_.empty()) {
+        auto fragment = FlatFragment::from_file(cache_directory_ + '/' + info.name);
         if (fragment.ok()) return fragment;
     }
     HF_TRY(const Bytes object, storage_->get(info.name, max_fragment_bytes));
     auto end = open_object(object, *keyring_, ObjectKind::index_fragment);
     if (!end.ok()) return std::move(end).error().with_context("reading " + info.name);
     HF_TRY(const IndexFragmentRecord record, decode_index_fragment(end->record));
+    return cached_fragment(info.name, record);
+}
+
+Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
+    const std::string& name, const IndexFragmentRecord& record) const {
     Bytes flat = FlatFragment::layout(record);
-    if (!cached.empty() && flat.size() >= cached_fragment_bytes &&
-        replace_file(cached, flat, 0600).ok()) {
-        auto fragment = FlatFragment::from_file(cached);
+    const std::string path = cache_directory_ + '/' + name;
+    if (!cache_directory_.empty() && flat.size() >= cached_fragment_bytes &&
+        replace_file(path, flat, 0600).ok()) {
+        auto fragment = FlatFragment::from_file(path);
         if (fragment.ok()) return fragment;
     }
     return FlatFragment::from_memory(std::move(flat));
@@ -198,18 +202,15 @@ Status Repository::refresh_index(const std::vector<ObjectInfo>& points) {
     return {};
 }
 
-void Repository::add_to_index(const IndexFragmentRecord& record) {
-    if (record.chunks.empty() && record.points.empty()) return;
-    auto fragment = FlatFragment::from_memory(FlatFragment::layout(record));
-    HF_CHECK(fragment.ok());
-    index_.add(std::move(fragment).value());
-}
-
 void Repository::add_point_to_index(const PointName& name,
                                     const EnvelopeHeader& header,
                                     const ObjectTable& table,
                                     std::uint64_t object_bytes) {
-    add_to_index(fragment_of_point(name, header, table, object_bytes));
+    const auto record = fragment_of_point(name, header, table, object_bytes);
+    if (record.chunks.empty()) return;
+    auto fragment = FlatFragment::from_memory(FlatFragment::layout(record));
+    HF_CHECK(fragment.ok());
+    index_.add(std::move(fragment).value());
 }
 
 Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName& name) {
@@ -318,7 +319,8 @@ Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
         std::lock_guard lock(index_mutex_);
         loaded_fragments_.insert(key.header.object);
     }
-    add_to_index(record);
+    HF_TRY(std::shared_ptr<FlatFragment> fragment, cached_fragment(name, record));
+    index_.add(std::move(fragment));
     return std::uint64_t{object.size()};
 }
 

@@ -104,7 +104,6 @@ class Repository {
                             const EnvelopeHeader& header,
                             const ObjectTable& table,
                             std::uint64_t object_bytes);
-    void add_to_index(const IndexFragmentRecord& record);
     // Folds points and fragments into a tier when enough of them wait. docs/format.md#folding.
     // Returns the stored bytes of the fold; 0 when there was none.
     Result<std::uint64_t> fold();
@@ -133,6 +132,9 @@ class Repository {
     Status load_points(const std::vector<ObjectInfo>& points);
     Status refresh_index(const std::vector<ObjectInfo>& points);
     Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
+    // Laid out in the local cache when it is large, else in memory.
+    Result<std::shared_ptr<FlatFragment>> cached_fragment(const std::string& name,
+                                                          const IndexFragmentRecord& record) const;
     Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
     struct FoldCandidates;

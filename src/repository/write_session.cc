@@ -15,6 +15,8 @@ namespace {
 // An interruption between two fragments costs no data (packs are adopted), but their tables must be
 // read again: that is cheap for a gibibyte.
 constexpr std::uint64_t checkpoint_bytes = 1u << 30;
+// What waits to be named takes memory, some 200 bytes a chunk with its copies: 13 MiB.
+constexpr std::size_t checkpoint_chunks = 1u << 16;
 constexpr TimeNs checkpoint_interval = 300 * ns_per_second;
 
 std::string read_line(const char* path) {
@@ -212,7 +214,9 @@ Status WriteSession::maybe_checkpoint() {
     collect(*data_);
     collect(*metadata_);
     const TimeNs now = repository_.clock().monotonic();
-    if (fragment_bytes_ < checkpoint_bytes && now - last_fragment_ < checkpoint_interval) return {};
+    if (fragment_bytes_ < checkpoint_bytes && fragment_.chunks.size() < checkpoint_chunks &&
+        now - last_fragment_ < checkpoint_interval)
+        return {};
     last_fragment_ = now;
     return write_fragment();
 }

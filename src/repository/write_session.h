@@ -21,8 +21,8 @@ struct WriterIdentity {
 WriterIdentity this_process(const std::string& host);
 
 // claim, append and contains are thread-safe; the rest is for one thread.
-// Memory: the ids of chunks that no fragment names yet, at most about 60 bytes a chunk for a
-// gibibyte of chunks, and the pack writers' bounds.
+// Memory: what is known of chunks that no fragment names yet, about 200 bytes each, for 65,536 chunks
+// and those of the open packs; and the pack writers' bounds.
 class WriteSession {
   public:
     // Takes a lease, and adopts what interrupted sessions of this machine left. Errors: of storage.
