@@ -54,7 +54,6 @@ void ChunkSink::run(const Job& job) {
         if (offset == 0) encode_chunk_header({job.members, {}}, out);
         compressor->append(
             content.subspan(offset, std::min(frame_bytes, content.size() - offset)), frame);
-        frame.shrink_to_fit();
         chunk.frames.push_back(std::move(frame));
     }
     compressors_.give_back(std::move(compressor));

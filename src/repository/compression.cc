@@ -7,6 +7,8 @@ namespace holdfast {
 struct Compressor::Context {
     ZSTD_CCtx* zstd = ZSTD_createCCtx();
     int level;
+    std::unique_ptr<std::uint8_t[]> buffer;
+    std::size_t buffer_bytes = 0;
     explicit Context(CompressionLevel l) : level(static_cast<int>(l)) { HF_CHECK(zstd != nullptr); }
     ~Context() { ZSTD_freeCCtx(zstd); }
     Context(const Context&) = delete;
@@ -17,21 +19,21 @@ Compressor::Compressor(CompressionLevel level) : context_(std::make_unique<Conte
 Compressor::~Compressor() = default;
 
 void Compressor::append(ByteSpan raw, Bytes& out) {
-    const std::size_t start = out.size();
+    // Into a buffer that stays, as the result's size is not known before.
     const std::size_t bound = ZSTD_compressBound(raw.size());
-    out.resize(start + 1 + bound);
-    const std::size_t size = ZSTD_compressCCtx(
-        context_->zstd, out.data() + start + 1, bound, raw.data(), raw.size(), context_->level);
+    if (context_->buffer_bytes < bound) {
+        context_->buffer = std::make_unique_for_overwrite<std::uint8_t[]>(bound);
+        context_->buffer_bytes = bound;
+    }
+    const std::size_t size = ZSTD_compressCCtx(context_->zstd, context_->buffer.get(), bound,
+                                               raw.data(), raw.size(), context_->level);
     HF_CHECK(ZSTD_isError(size) == 0u);
     // Less than one part in 64 is not worth the time that decompression takes.
-    if (size < raw.size() - raw.size() / 64) {
-        out[start] = static_cast<std::uint8_t>(Codec::zstd);
-        out.resize(start + 1 + size);
-        return;
-    }
-    out[start] = static_cast<std::uint8_t>(Codec::none);
-    out.resize(start + 1);
-    out.insert(out.end(), raw.begin(), raw.end());
+    const bool is_smaller = size < raw.size() - raw.size() / 64;
+    const ByteSpan payload = is_smaller ? ByteSpan(context_->buffer.get(), size) : raw;
+    out.reserve(out.size() + 1 + payload.size());
+    out.push_back(static_cast<std::uint8_t>(is_smaller ? Codec::zstd : Codec::none));
+    out.insert(out.end(), payload.begin(), payload.end());
 }
 
 namespace {

@@ -11,7 +11,7 @@ namespace holdfast {
 // The level is a trade of time for space and can differ from one backup to the next.
 enum class CompressionLevel : std::uint8_t { fast = 1, standard = 3, small = 9 };
 
-// One thread's compressor. Holds about 2 MiB for 1 MiB inputs at the standard level.
+// One thread's compressor. Holds zstd's tables and a buffer of the largest input's size.
 class Compressor {
   public:
     explicit Compressor(CompressionLevel level);

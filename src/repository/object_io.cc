@@ -52,36 +52,47 @@ void ObjectEncoder::add_record(ByteSpan record) {
     } while (!record.empty());
 }
 
-void ObjectEncoder::finish() {
+void ObjectEncoder::finish_body() {
     Bytes plain;
     ByteWriter writer(plain);
     encode_table(table_, writer);
     std::vector<std::uint32_t> table_frame;
     add_frame(FrameRole::table, plain, table_frame);
-    EnvelopeTrailer trailer;
-    trailer.header = key_.header;
-    trailer.body_bytes = total_bytes();
-    trailer.table_bytes = table_frame[0];
-    trailer.frame_count = frames_;
-    body_hasher_.update(ByteSpan(pending_).subspan(hashed_));
-    trailer.body_hash = body_hasher_.finish();
-    ByteWriter out(pending_);
-    encode_tail(trailer, out);
-    hashed_ = pending_.size();
+    table_bytes_ = table_frame[0];
 }
 
 Bytes ObjectEncoder::take_pending() {
-    body_hasher_.update(ByteSpan(pending_).subspan(hashed_));
-    hashed_ = 0;
     taken_bytes_ += pending_.size();
     return std::exchange(pending_, {});
+}
+
+Bytes ObjectEncoder::tail(const Digest& body_hash) const {
+    HF_CHECK(table_bytes_ != 0);
+    EnvelopeTrailer trailer;
+    trailer.header = key_.header;
+    trailer.body_bytes = body_bytes();
+    trailer.table_bytes = table_bytes_;
+    trailer.frame_count = frames_;
+    trailer.body_hash = body_hash;
+    Bytes tail;
+    ByteWriter out(tail);
+    encode_tail(trailer, out);
+    return tail;
+}
+
+Bytes finish_object(ObjectEncoder& encoder) {
+    encoder.finish_body();
+    Bytes object = encoder.take_pending();
+    HF_CHECK(object.size() == encoder.body_bytes());
+    const Bytes tail = encoder.tail(plain_hash(object));
+    object.insert(object.end(), tail.begin(), tail.end());
+    return object;
 }
 
 Bytes encode_record_object(ObjectKey key, ByteSpan record) {
     ObjectEncoder encoder(std::move(key));
     encoder.add_record(record);
-    encoder.finish();
-    return encoder.take_pending();
+    return finish_object(encoder);
 }
 
 Bytes encode_clear_object(ObjectKind kind,

@@ -22,36 +22,41 @@ struct EncodedChunk {
     }
 };
 
-// Makes an object: header, chunks, record, table, tail, in this order. What is made so far waits in
-// pending() until it is taken. Not thread-safe.
+// Makes an object's body: header, chunks, record, table, in this order; then its tail. What is made
+// so far waits until it is taken; who takes it hashes it, which may be another thread's work.
+// Not thread-safe.
 class ObjectEncoder {
   public:
     explicit ObjectEncoder(ObjectKey key);
 
     const EnvelopeHeader& header() const { return key_.header; }
     const ObjectTable& table() const { return table_; }
-    // Bytes so far, taken ones included.
-    std::uint64_t total_bytes() const { return taken_bytes_ + pending_.size(); }
+    // Bytes of the body so far, taken ones included.
+    std::uint64_t body_bytes() const { return taken_bytes_ + pending_.size(); }
+    std::size_t pending_bytes() const { return pending_.size(); }
     void add_chunk(const EncodedChunk& chunk);
     // At most once, after all chunks.
     void add_record(ByteSpan record);
-    // Table and tail; nothing may be added afterwards.
-    void finish();
+    // The table; no frame may be added afterwards.
+    void finish_body();
     Bytes take_pending();
+    // What follows a finished body that has this hash.
+    Bytes tail(const Digest& body_hash) const;
 
   private:
     void add_frame(FrameRole role, ByteSpan plain, std::vector<std::uint32_t>& sizes);
 
     ObjectKey key_;
     FrameCipher cipher_;
-    Hasher body_hasher_;
     ObjectTable table_;
     Bytes pending_;
-    std::size_t hashed_ = 0;  // bytes of pending_ that the body hash has seen
     std::uint64_t taken_bytes_ = 0;
     std::uint32_t frames_ = 0;
+    std::uint32_t table_bytes_ = 0;
 };
 
+// Body and tail of an object of which nothing has been taken yet.
+Bytes finish_object(ObjectEncoder& encoder);
 // An object without chunks.
 Bytes encode_record_object(ObjectKey key, ByteSpan record);
 // The same for a configuration or key slot, in clear.

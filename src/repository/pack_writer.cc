@@ -1,5 +1,8 @@
 #include "repository/pack_writer.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace holdfast {
 namespace {
 
@@ -18,6 +21,7 @@ PackWriter::PackWriter(Storage& storage,
       kind_(kind),
       session_(session),
       random_(random),
+      output_(std::in_place, 1, queued_pieces),
       thread_([this] { run(); }) {}
 
 PackWriter::~PackWriter() {
@@ -51,67 +55,97 @@ std::vector<FinishedContainer> PackWriter::take_finished() {
     return std::exchange(finished_, {});
 }
 
+Status PackWriter::status() const {
+    std::lock_guard lock(mutex_);
+    return status_;
+}
+
+void PackWriter::fail(Status status) {
+    std::lock_guard lock(mutex_);
+    if (status_.ok()) status_ = std::move(status);
+    queue_.clear();
+    queue_total_ = 0;
+    changed_.notify_all();
+}
+
 void PackWriter::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        changed_.wait(lock, [this] { return !queue_.empty() || closing_; });
-        if (queue_.empty()) return;
+        changed_.wait(lock, [this] { return !queue_.empty() || closing_ || !status_.ok(); });
+        if (queue_.empty() || !status_.ok()) return;
         EncodedChunk chunk = std::move(queue_.front());
         queue_.pop_front();
         const std::size_t bytes = chunk.bytes();
         lock.unlock();
-        Status status = write(std::move(chunk));
+        seal(std::move(chunk));
         lock.lock();
-        queue_total_ -= bytes;
-        if (!status.ok() && status_.ok()) {
-            status_ = std::move(status);
-            queue_.clear();
-            queue_total_ = 0;
-        }
+        queue_total_ -= std::min(queue_total_, bytes);  // a failure has emptied the queue
         changed_.notify_all();
-        if (!status_.ok()) return;
     }
 }
 
-Status PackWriter::write(EncodedChunk chunk) {
+void PackWriter::seal(EncodedChunk chunk) {
     if (!encoder_) {
         small_total_ += chunk.bytes();
         small_.push_back(std::move(chunk));
-        return small_total_ >= small_bytes ? open_pack() : ok_status();
+        if (small_total_ >= small_bytes) open_pack();
+        return;
     }
     encoder_->add_chunk(chunk);
-    if (encoder_->total_bytes() >= drain_bytes) HF_TRY_STATUS(drain());
-    const std::uint64_t size = encoder_->total_bytes();
+    const std::uint64_t size = encoder_->body_bytes();
     const std::uint64_t target =
-        std::clamp((written_bytes_ + size) / 64, min_pack_bytes, max_pack_bytes);
-    return size >= target ? close_pack() : ok_status();
+        std::clamp((sealed_bytes_ + size) / 64, min_pack_bytes, max_pack_bytes);
+    if (size >= target) close_pack();
+    else if (encoder_->pending_bytes() >= drain_bytes) drain();
 }
 
-Status PackWriter::open_pack() {
-    encoder_.emplace(keyring_.new_object(kind_, random_));
-    Container container{encoder_->header(), session_, {}, 0, 0};
-    name_ = container_name(container);
-    HF_TRY(object_, storage_.begin(name_));
-    for (const EncodedChunk& chunk : small_) encoder_->add_chunk(chunk);
+void PackWriter::open_pack() {
+    encoder_ = std::make_shared<ObjectEncoder>(keyring_.new_object(kind_, random_));
+    const Container container{encoder_->header(), session_, {}, 0, 0};
+    output([this, name = container_name(container)]() -> Status {
+        body_hasher_ = Hasher();
+        HF_TRY(object_, storage_.begin(name));
+        return {};
+    });
+    for (const EncodedChunk& chunk : small_) {
+        encoder_->add_chunk(chunk);
+        drain();
+    }
     small_.clear();
     small_total_ = 0;
-    return drain();
 }
 
-Status PackWriter::drain() {
-    return object_->append(encoder_->take_pending());
+void PackWriter::drain() {
+    // std::function wants to be copied; the bytes are not.
+    output([this, piece = std::make_shared<const Bytes>(encoder_->take_pending())] {
+        body_hasher_.update(*piece);
+        return object_->append(*piece);
+    });
 }
 
-Status PackWriter::close_pack() {
-    encoder_->finish();
-    HF_TRY_STATUS(drain());
+void PackWriter::close_pack() {
+    encoder_->finish_body();
+    drain();
+    sealed_bytes_ += encoder_->body_bytes();
+    output([this, encoder = std::exchange(encoder_, nullptr)] { return write_end(*encoder); });
+}
+
+void PackWriter::output(std::function<Status()> task) {
+    output_->submit([this, task = std::move(task)] {
+        if (!status().ok()) return;
+        Status done = task();
+        if (!done.ok()) fail(std::move(done));
+    });
+}
+
+Status PackWriter::write_end(const ObjectEncoder& encoder) {
+    const Bytes tail = encoder.tail(body_hasher_.finish());
+    HF_TRY_STATUS(object_->append(tail));
     HF_TRY_STATUS(object_->commit(Durability::deferred));
     object_.reset();
     FinishedContainer done;
-    done.container = {encoder_->header(), session_, {}, 0, encoder_->total_bytes()};
-    done.chunks = locations_of(encoder_->table(), encoder_->header(), 0);
-    written_bytes_ += encoder_->total_bytes();
-    encoder_.reset();
+    done.container = {encoder.header(), session_, {}, 0, encoder.body_bytes() + tail.size()};
+    done.chunks = locations_of(encoder.table(), encoder.header(), 0);
     std::lock_guard lock(mutex_);
     finished_.push_back(std::move(done));
     return {};
@@ -124,9 +158,10 @@ Result<std::vector<EncodedChunk>> PackWriter::finish(SmallRest rest) {
     }
     changed_.notify_all();
     thread_.join();
-    if (!status_.ok()) return status_.error();
-    if (!encoder_ && !small_.empty() && rest == SmallRest::write) HF_TRY_STATUS(open_pack());
-    if (encoder_) HF_TRY_STATUS(close_pack());
+    if (!encoder_ && !small_.empty() && rest == SmallRest::write) open_pack();
+    if (encoder_) close_pack();
+    output_.reset();
+    HF_TRY_STATUS(status());
     return std::exchange(small_, {});
 }
 

@@ -3,8 +3,11 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <thread>
 
+#include "base/worker_pool.h"
+#include "crypto/digest.h"
 #include "format/index_fragment.h"
 #include "repository/object_io.h"
 
@@ -16,14 +19,16 @@ struct FinishedContainer {
     std::vector<ChunkLocation> chunks;
 };
 
-// Sealing, hashing and writing happen in a thread of its own, so that a slow disk does not stop
-// those who compress. Small beginnings wait in memory: what never reaches the size of a pack is
+// One thread seals; another hashes and writes what is sealed, so that neither a slow disk nor a fast
+// source waits for both. Small beginnings wait in memory: what never reaches the size of a pack is
 // handed back for the restore point's own object.
-// Thread-safe but for finish(). Memory: at most `small_bytes` + `queued_bytes` + one write buffer.
+// Thread-safe but for finish(). Memory: at most `small_bytes` + `queued_bytes`, `queued_pieces` and
+// two more of sealed data, each at most 1 MiB and a chunk, and one write buffer.
 class PackWriter {
   public:
     static constexpr std::size_t small_bytes = 2u << 20;
     static constexpr std::size_t queued_bytes = 4u << 20;
+    static constexpr std::size_t queued_pieces = 4;
     // A pack grows with the session, so that an interruption loses little of a small one and a large
     // one makes few objects: 1/64 of what was written, from 2 to 64 MiB.
     static constexpr std::uint64_t min_pack_bytes = small_bytes, max_pack_bytes = 64u << 20;
@@ -50,10 +55,16 @@ class PackWriter {
 
   private:
     void run();
-    Status write(EncodedChunk chunk);
-    Status open_pack();
-    Status drain();
-    Status close_pack();
+    Status status() const;
+    void fail(Status status);
+    // Sealing.
+    void seal(EncodedChunk chunk);
+    void open_pack();
+    void drain();
+    void close_pack();
+    // Hashing and writing, in the order of the calls.
+    void output(std::function<Status()> task);
+    Status write_end(const ObjectEncoder& encoder);
 
     Storage& storage_;
     const Keyring& keyring_;
@@ -61,13 +72,14 @@ class PackWriter {
     const SessionId session_;
     Random& random_;
 
-    // Used by the thread alone, and by finish() after it.
-    std::optional<ObjectEncoder> encoder_;
-    std::unique_ptr<ObjectWriter> object_;
-    std::string name_;
-    std::uint64_t written_bytes_ = 0;
+    // Used by the sealing thread alone, and by finish() after it.
+    std::shared_ptr<ObjectEncoder> encoder_;
+    std::uint64_t sealed_bytes_ = 0;  // of closed packs
     std::vector<EncodedChunk> small_;
     std::size_t small_total_ = 0;
+    // Used by the writing thread alone.
+    std::unique_ptr<ObjectWriter> object_;
+    Hasher body_hasher_;
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;
@@ -78,6 +90,8 @@ class PackWriter {
     Status status_;
     std::vector<FinishedContainer> finished_;
 
+    // The sealing thread submits to the writing one, so it ends first.
+    std::optional<WorkerPool> output_;
     std::jthread thread_;
 };
 

@@ -233,10 +233,9 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     for (const auto* chunks : {&small_data, &small_metadata})
         for (const EncodedChunk& chunk : *chunks) encoder.add_chunk(chunk);
     encoder.add_record(encode_restore_point(record));
-    encoder.finish();
+    const Bytes object = finish_object(encoder);
     PointName name{repository_.keyring().source_id(record.host, record.name),
                    inverted_time_of(record.started), encoder.header().object};
-    const Bytes object = encoder.take_pending();
     stored_bytes_ += object.size();
     HF_TRY_STATUS(
         repository_.storage().put(point_name(name), object, Durability::immediate));
