@@ -104,6 +104,8 @@ Result<std::uint64_t> FileWriter::data(std::uint64_t offset, ByteSpan content) {
         HF_TRY_STATUS(open());
     }
     if (in_place_ || purpose_ == Purpose::compare) return compare(offset, content);
+    // The kernel lets one thread at a time write to a file, and the others spin: here they sleep.
+    std::lock_guard lock(writing_);
     HF_TRY_STATUS(write_at(fd_.get(), content, offset, entry_.name.c_str()));
     return std::uint64_t{content.size()};
 }

@@ -57,6 +57,7 @@ class FileWriter {
     std::atomic<std::uint32_t> pieces_{1};
     std::atomic<bool> failed_{false};
     std::mutex mutex_;  // guards opening
+    std::mutex writing_;
     UniqueFd fd_;
     bool in_place_ = false;  // the file was there: what is equal is not written
 };
