@@ -133,7 +133,7 @@ class Backup {
     ChunkReader* chunks_ = nullptr;
 
     std::unique_ptr<WriteSession> session_;
-    std::optional<Chunker> chunker_, page_chunker_;
+    std::optional<Chunkers> chunkers_;
     std::unique_ptr<NodeStore> nodes_;
     std::unique_ptr<ChunkSink> sink_;
     std::unique_ptr<ContentPipeline> pipeline_;
@@ -230,19 +230,18 @@ Result<BackupReport> Backup::run() {
     HF_TRY_STATUS(choose_parent());
     report_.type = record_.type;
     if (session_) {
-        const ChunkSizes& sizes = repository_.config().chunk_sizes;
-        const ChunkerParameters parameters{sizes.min_bytes, sizes.avg_bytes, sizes.max_bytes};
         const Keyring& keyring = repository_.keyring();
-        chunker_.emplace(parameters, keyring.writer().chunker_key);
-        page_chunker_.emplace(page_parameters(parameters), keyring.writer().chunker_key);
+        chunkers_.emplace(repository_.config().chunk_sizes, keyring.writer().chunker_key);
         nodes_ = std::make_unique<NodeStore>(*session_, keyring);
         sink_ = std::make_unique<ChunkSink>(
             *session_, keyring, options_.compression, options_.threads);
         const PageTrust trust = options_.type == BackupType::full ? PageTrust::contents
                                                                   : PageTrust::fingerprints;
         pipeline_ = std::make_unique<ContentPipeline>(
-            source_, ContentContext{repository_, *sink_, *chunker_, *page_chunker_, progress_, trust, stop_},
-            repository_.members(), options_.threads);
+            source_,
+            ContentContext{repository_, *sink_, *chunkers_, repository_.members(), progress_, trust,
+                           stop_},
+            options_.threads);
         merger_.emplace(*nodes_);
     }
     Status walked = walk();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <filesystem>
 #include <map>
 #include <random>
 
@@ -185,27 +186,34 @@ class Gardener {
     std::uint64_t ticks_ = 0, inodes_ = 0;
 };
 
+Bytes random_bytes(std::size_t count) {
+    Bytes data(count);
+    system_random().fill(data);
+    return data;
+}
+
 struct TestRepository {
     ManualClock clock{epoch + 1'000'000 * ns_per_second};
     std::shared_ptr<MemoryStorage> storage = std::make_shared<MemoryStorage>();
     StorageHook hook;  // asked before each request, when it is set
     Unlock unlock;
+    std::string cache_directory;
     std::unique_ptr<Repository> repository;
 
-    TestRepository() {
+    // Without a cache, unless there is a directory for it.
+    explicit TestRepository(std::string cache = "") : cache_directory(std::move(cache)) {
         unlock.key_file =
             Repository::init(*storage, nullptr, std::nullopt, clock, system_random()).value().key_file;
         open();
     }
 
-    // Anew and without any cache.
     void open() {
         auto hooked = std::make_unique<HookedStorage>(
             storage, [this](std::string_view operation, const std::string& name) {
                 return hook ? hook(operation, name) : ok_status();
             });
         repository =
-            Repository::open(std::move(hooked), unlock, "", clock, system_random()).value();
+            Repository::open(std::move(hooked), unlock, cache_directory, clock, system_random()).value();
     }
 
     Result<BackupReport> try_backup(Source& source, BackupType type) {
@@ -317,6 +325,38 @@ TEST(BackupTest, AnIncrementalBackupMakesTheTreeThatAFullOneMakes) {
     const BackupReport full = test.backup(second, BackupType::full);
     EXPECT_EQ(test.latest().record.root, incremental);
     EXPECT_EQ(full.stats.read_bytes, full.stats.content_bytes);
+}
+
+TEST(BackupTest, AnInsertionIntoALargeFileStoresLittleMoreThanItself) {
+    ModelNode tree;
+    tree.metadata.type = EntryType::directory;
+    tree.metadata.inode = 1;
+    ModelNode& file = tree.children["file"];
+    file.metadata.inode = 2;
+    file.content = random_bytes(16 << 20);
+    const auto set_size = [&file] {
+        file.metadata.size = file.content.size();
+        file.metadata.mtime = ++file.metadata.ctime;
+    };
+    set_size();
+    const std::string cache = ::testing::TempDir() + "holdfast-insertion-" +
+                              to_hex(system_random().array<8>());
+    TestRepository test(cache);
+    ModelSource source(tree);
+    test.backup(source, BackupType::incremental);
+    constexpr std::size_t places = 8;
+    for (std::size_t i = 0; i < places; ++i) {
+        const auto at = static_cast<std::ptrdiff_t>((i * 2 + 1) << 20);
+        const Bytes inserted = random_bytes(100);
+        file.content.insert(file.content.begin() + at, inserted.begin(), inserted.end());
+    }
+    set_size();
+    const BackupReport second = test.backup(source, BackupType::incremental);
+    // A member each, of 64 KiB on average and 256 KiB at most; now and then two.
+    EXPECT_LT(second.stored_bytes, places * (160u << 10));
+    EXPECT_EQ(difference(*test.repository, tree, test.latest().record.root, ""), "");
+    EXPECT_EQ(test.check().problem_count, 0u);
+    std::filesystem::remove_all(cache);
 }
 
 TEST(BackupTest, ThousandSmallBackupsTakeFewObjectsAndOpenInFiveRequests) {

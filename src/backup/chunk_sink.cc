@@ -63,27 +63,22 @@ void ChunkSink::run(const Job& job) {
     if (status_.ok()) status_ = appended;
 }
 
-ChunkId ChunkSink::put(ByteSpan content, std::uint32_t page_bytes) {
+ChunkId ChunkSink::put_paged(ByteSpan content, std::uint32_t page_bytes) {
     ChunkIdBuilder builder(ChunkPurpose::data);
-    std::vector<Digest> hashes;
-    if (page_bytes == 0) {
-        builder.add(content.size(), keyed_hash(keyring_.member_key(), content));
-    } else {
-        const std::size_t whole = content.size() / page_bytes;
-        hashes.resize(whole);
-        keyed_hash_pages(keyring_.member_key(), content.first(whole * page_bytes), page_bytes, hashes);
-        for (const Digest& hash : hashes) builder.add(page_bytes, hash);
-        if (const ByteSpan rest = content.subspan(whole * page_bytes); !rest.empty()) {
-            hashes.push_back(keyed_hash(keyring_.member_key(), rest));
-            builder.add(rest.size(), hashes.back());
-        }
+    const std::size_t whole = content.size() / page_bytes;
+    std::vector<Digest> hashes(whole);
+    keyed_hash_pages(keyring_.member_key(), content.first(whole * page_bytes), page_bytes, hashes);
+    for (const Digest& hash : hashes) builder.add(page_bytes, hash);
+    if (const ByteSpan rest = content.subspan(whole * page_bytes); !rest.empty()) {
+        hashes.push_back(keyed_hash(keyring_.member_key(), rest));
+        builder.add(rest.size(), hashes.back());
     }
     const ChunkId id = builder.finish(keyring_.id_key());
     if (!session_.claim(id)) return id;
     Job job{id, ChunkPurpose::data, Bytes(content.begin(), content.end()), {}, 0};
     job.members.uniform_bytes = page_bytes;
     submit(std::move(job));
-    if (page_bytes != 0) put_fingerprints(id, page_bytes, hashes);
+    put_fingerprints(id, page_bytes, hashes);
     return id;
 }
 

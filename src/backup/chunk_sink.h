@@ -44,8 +44,8 @@ class ChunkSink {
     WriteSession& session() { return session_; }
     const Keyring& keyring() const { return keyring_; }
 
-    // Stores `content` with one member (page_bytes 0), or a member for each page.
-    ChunkId put(ByteSpan content, std::uint32_t page_bytes);
+    // Stores `content`, at least one page, with a member for each page (the last may be shorter).
+    ChunkId put_paged(ByteSpan content, std::uint32_t page_bytes);
     // Stores `content` that divides into members of these lengths and hashes.
     ChunkId put_members(Bytes content,
                         std::vector<std::uint32_t> lengths,

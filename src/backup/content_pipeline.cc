@@ -42,11 +42,9 @@ struct ContentPipeline::Group {
 
 ContentPipeline::ContentPipeline(Source& source,
                                  const ContentContext& context,
-                                 MemberCache& members,
                                  std::size_t threads)
     : source_(source),
       context_(context),
-      members_(members),
       // Waiting groups hold no content: it is read by the thread that takes them.
       pool_(std::make_unique<WorkerPool>(threads, 2)) {}
 
@@ -169,7 +167,7 @@ void ContentPipeline::read_group(std::vector<std::shared_ptr<FileTask>>& tasks) 
             continue;
         }
         const Digest hash = keyed_hash(key, ByteSpan(group.content).subspan(start));
-        const auto known = members_.find(hash);
+        const auto known = context_.members.find(hash);
         if (known && known->bytes == bytes && context_.sink.session().contains(known->chunk)) {
             task->entry.content =
                 RunContent{{Run{RunKind::data, known->chunk, known->offset, bytes}}};
@@ -194,7 +192,7 @@ void ContentPipeline::store_group(Group& group) {
     const ChunkId id =
         context_.sink.put_members(std::move(group.content), std::move(lengths), hashes);
     for (const Group::Member& member : group.members) {
-        members_.insert(member.hash, {id, member.offset, member.bytes});
+        context_.members.insert(member.hash, {id, member.offset, member.bytes});
         member.task->entry.content =
             RunContent{{Run{RunKind::data, id, member.offset, member.bytes}}};
         member.task->finish();

@@ -19,7 +19,6 @@ class ContentPipeline {
   public:
     ContentPipeline(Source& source,
                     const ContentContext& context,
-                    MemberCache& members,
                     std::size_t threads);
 
     // Files of less than small_file_bytes each and about group_max_bytes together.
@@ -42,7 +41,6 @@ class ContentPipeline {
 
     Source& source_;
     ContentContext context_;
-    MemberCache& members_;
     LendingPool<FileContentReader> readers_;
     std::unique_ptr<WorkerPool> pool_;
 };

@@ -32,13 +32,8 @@ bool is_all_zero(ByteSpan data) {
     return std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0;
 }
 
-ChunkerParameters page_parameters(ChunkerParameters usual) {
-    const ChunkerParameters larger{usual.min_bytes * 4, usual.avg_bytes * 2, usual.max_bytes};
-    return larger.valid() ? larger : usual;
-}
-
 FileContentReader::FileContentReader(const ContentContext& context)
-    : context_(context), nodes_(context.sink.session(), context.sink.keyring()) {}
+    : context_(context), chunks_(context), nodes_(context.sink.session(), context.sink.keyring()) {}
 
 Status FileContentReader::fill(SourceFile& file, std::uint64_t offset, MutableByteSpan out) {
     if (context_.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
@@ -96,7 +91,7 @@ Status FileContentReader::add_chunked(SourceFile& file,
                                       const SourceExtent& extent,
                                       std::uint32_t page_bytes,
                                       ExtentBuilder& extents) {
-    const Chunker& chunker = page_bytes == 0 ? context_.chunker : context_.page_chunker;
+    const Chunker& chunker = page_bytes == 0 ? context_.chunkers.contents : context_.chunkers.pages;
     const std::size_t max_cut = chunker.parameters().max_bytes;
     std::uint64_t read_to = extent.offset;
     const std::uint64_t end = extent.offset + extent.bytes;
@@ -147,7 +142,7 @@ Result<Content> FileContentReader::read_stream(SourceFile& file, std::uint64_t& 
         }
         const ByteSpan available = ByteSpan(buffer_).subspan(begin, filled - begin);
         const std::size_t cut =
-            context_.chunker.next_cut(available.first(std::min(available.size(), max_cut)));
+            context_.chunkers.contents.next_cut(available.first(std::min(available.size(), max_cut)));
         HF_TRY_STATUS(add_chunk(available.first(cut), 0, extents));
         HF_TRY_STATUS(context_.sink.status());
         begin += cut;
@@ -159,9 +154,10 @@ Status FileContentReader::add_chunk(ByteSpan chunk,
                                     std::uint32_t page_bytes,
                                     ExtentBuilder& extents) {
     if (is_all_zero(chunk)) return extents.add({RunKind::zeros, {}, 0, chunk.size()});
-    if (chunk.size() < page_bytes) page_bytes = 0;  // less than one page: one member
-    const ChunkId id = context_.sink.put(chunk, page_bytes);
-    return extents.add({RunKind::data, id, 0, chunk.size()});
+    // What is less than a page is a piece like any other.
+    if (page_bytes == 0 || chunk.size() < page_bytes) return chunks_.add(chunk, extents);
+    return extents.add(
+        {RunKind::data, context_.sink.put_paged(chunk, page_bytes), 0, chunk.size()});
 }
 
 }  // namespace holdfast

@@ -1,33 +1,10 @@
 // Reads a file's content into the repository. docs/format.md#content.
 #pragma once
 
-#include <stop_token>
-
-#include "backup/chunk_sink.h"
-#include "base/progress.h"
-#include "repository/chunker.h"
-#include "repository/tree_builder.h"
+#include "backup/chunk_members.h"
 #include "source/source.h"
 
 namespace holdfast {
-
-// Whether pages that seem unchanged are trusted to be.
-enum class PageTrust { fingerprints, contents };
-
-// A file of pages stores what changes page by page, so its chunks need not be small for that: of
-// twice the size they compress better. At most the usual largest size, as buffers are made for it.
-ChunkerParameters page_parameters(ChunkerParameters usual);
-
-// What the readers of one backup share. Thread-safe.
-struct ContentContext {
-    Repository& repository;
-    ChunkSink& sink;
-    const Chunker& chunker;
-    const Chunker& page_chunker;  // for files of pages
-    Progress& progress;
-    PageTrust page_trust = PageTrust::fingerprints;
-    std::stop_token stop{};  // reading ends with `cancelled` when it asks for it
-};
 
 // One reading thread's tools and buffers: 4 MiB, and 1 MiB for changed pages.
 class FileContentReader {
@@ -53,6 +30,7 @@ class FileContentReader {
     Status fill(SourceFile& file, std::uint64_t offset, MutableByteSpan out);
 
     ContentContext context_;
+    ChunkMembers chunks_;
     NodeStore nodes_;
     Bytes buffer_;
 };

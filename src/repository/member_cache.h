@@ -1,5 +1,5 @@
-// Where small files' contents are: member hash -> (chunk, offset). A lossy local cache: it makes
-// renamed and copied small files cheap and is never needed to restore anything.
+// Where members are: member hash -> (chunk, offset). A lossy local cache: it makes renamed and copied
+// small files and changes in large ones cheap, and is never needed to restore anything.
 #pragma once
 
 #include <mutex>
@@ -20,7 +20,7 @@ struct MemberPlace {
 
 // A hash table in a mapped file, shared by all processes of this user: buckets of 16 entries of 64
 // bytes; a full bucket forgets an entry. Each entry carries a check, so that a torn or raced entry
-// is a miss, never a wrong place. Doubles when three quarters full, up to 2^21 entries (128 MiB).
+// is a miss, never a wrong place. Doubles when three eighths full, up to 2^21 entries (128 MiB).
 // Thread-safe. Who gets a place must still ask the index whether the chunk exists.
 class MemberCache {
   public:
