@@ -82,8 +82,9 @@ void print_created(const BackupResponse& response) {
 void print_text(const BackupSourceResponse& one) {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.1f s", one.seconds);
-    const std::string point =
-        one.restore_point.empty() ? "dry run" : one.type + " " + one.restore_point.substr(0, 12);
+    const std::string point = one.restore_point.empty() ? "dry run"
+                              : one.is_partial ? "interrupted, kept for the next backup"
+                                               : one.type + " " + one.restore_point.substr(0, 12);
     print_line(printable(one.name) + ": " + point + ", " + format_count(one.files) + " files, " +
                format_bytes(one.bytes_scanned) + ", read " + format_bytes(one.bytes_read) +
                ", added " + format_bytes(one.bytes_added) + ", " + seconds);

@@ -32,7 +32,7 @@ class Check {
     void container_problem(const StoredContainer& stored, const std::string& what);
     void check_other_objects(CheckDepth depth);
     void check_clear_object(const std::string& name, ObjectKind kind);
-    Status check_points();
+    Status check_points(const std::vector<PointInfo>& points);
     Status check_entry(const Entry& entry, const std::string& path);
     Status check_directory(const Entry& entry, const std::string& path);
     bool check_run(const Run& run);
@@ -252,13 +252,8 @@ Status Check::check_entry(const Entry& entry, const std::string& path) {
     return {};
 }
 
-Status Check::check_points() {
-    const auto points = repository_.points(std::nullopt);
-    if (!points.ok()) {
-        problem(points.error().describe());
-        return {};
-    }
-    for (const PointInfo& point : *points) {
+Status Check::check_points(const std::vector<PointInfo>& points) {
+    for (const PointInfo& point : points) {
         HF_TRY_STATUS(cancelled());
         ++report_.points;
         if (point.is_damaged) {
@@ -278,6 +273,10 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
         return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
+    // First: what these points refer to was stored before them, so it is in the listing and in the
+    // index. A point that is committed from now on is not of this check.
+    const auto points = repository_.points(std::nullopt);
+    if (!points.ok()) problem(points.error().describe());
     HF_TRY_STATUS(collect_containers());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
     {
@@ -289,7 +288,7 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     }
     HF_TRY_STATUS(cancelled());
     check_other_objects(depth);
-    HF_TRY_STATUS(check_points());
+    if (points.ok()) HF_TRY_STATUS(check_points(*points));
     return std::move(report_);
 }
 

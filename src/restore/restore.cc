@@ -145,12 +145,17 @@ Status Restore::check_target(const Entry& entry) {
 Result<RestoreReport> Restore::run(const Entry& entry) {
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
-    if (options_.mode == RestoreOptions::Mode::dry_run) {
+    const bool is_dry = options_.mode == RestoreOptions::Mode::dry_run;
+    // A dry run makes nothing, but refuses what the real one would refuse.
+    struct stat target{};
+    if (!is_dry || ::stat(options_.target.c_str(), &target) == 0) {
+        HF_TRY(root_, TargetDirectory::open_root(options_.target));
+        HF_TRY_STATUS(check_target(entry));
+    }
+    if (is_dry) {
         HF_TRY_STATUS(count_only(entry));
         return std::move(report_);
     }
-    HF_TRY(root_, TargetDirectory::open_root(options_.target));
-    HF_TRY_STATUS(check_target(entry));
     sync_.emplace(root_->fd());
     const bool is_directory = entry.metadata.type == EntryType::directory;
     const auto pass = [&](auto&& on_directory, auto&& on_entry) -> Status {

@@ -39,6 +39,7 @@ class RestoreOptions(E2E):
         self.write('mine', 'precious', root=self.target)
         result = self.run_program(['restore', 'latest', '--target', self.target], expect=1)
         self.assertIn('not empty', result.err)
+        self.run_program(['restore', 'latest', '--target', self.target, '--dry-run'], expect=1)
         self.assertEqual(os.listdir(self.target), ['mine'])
 
     def test_target_that_is_a_file(self):

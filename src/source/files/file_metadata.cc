@@ -57,7 +57,7 @@ Result<struct statx> stat_entry(int directory, const char* name) {
     struct statx info{};
     const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0);
     if (::statx(directory, name, flags, STATX_BASIC_STATS, &info) != 0)
-        return Error::from_errno(errno, name);
+        return Error::from_errno(errno, "looking at it");
     return info;
 }
 

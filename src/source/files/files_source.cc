@@ -49,7 +49,7 @@ Result<UniqueFd> open_quietly(int directory, const std::string& name, int flags)
         if (fd.valid()) return fd;
         if (errno != EPERM) break;
     }
-    return Error::from_errno(errno, name);
+    return Error::from_errno(errno, "opening");
 }
 
 
@@ -369,7 +369,7 @@ Status FilesSource::complete(const SourceEvent& event, Metadata& metadata) {
     if (metadata.type == EntryType::symlink) {
         std::string target(4096, '\0');
         const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
-        if (size < 0) return Error::from_errno(errno, event.name);
+        if (size < 0) return Error::from_errno(errno, "reading the link");
         target.resize(static_cast<std::size_t>(size));
         metadata.target = std::move(target);
     }
