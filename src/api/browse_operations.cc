@@ -4,8 +4,9 @@
 
 #include <algorithm>
 
+#include "backup/live_diff.h"
+#include "base/worker_pool.h"
 #include "repository/check.h"
-#include "repository/tree_reader.h"
 #include "source/files/files_source.h"
 
 namespace holdfast {
@@ -16,33 +17,10 @@ PointSummary summary_of(PointInfo point) {
             point.is_damaged};
 }
 
-Result<std::unique_ptr<Repository>> open(const AccessRequest& request) {
-    HF_TRY(const ResolvedAccess access, resolve_access(request));
-    return open_repository(access);
-}
-
-std::string join(const std::string& directory, const std::string& name) {
-    return directory.empty() ? name : directory + '/' + name;
-}
-
-Status visit_below(ChunkReader& chunks,
-                   const Entry& directory,
-                   const std::string& path,
-                   Recursion recursion,
-                   const EntryVisitor& visit) {
-    if (directory.metadata.type != EntryType::directory) return {};
-    return for_each_entry(chunks, directory, [&](const Entry& child) -> Status {
-        const std::string child_path = join(path, child.name);
-        HF_TRY_STATUS(visit(child_path, child));
-        if (recursion == Recursion::children) return {};
-        return visit_below(chunks, child, child_path, recursion, visit);
-    });
-}
-
 }  // namespace
 
 Result<std::vector<PointSummary>> list(const ListRequest& request) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     HF_TRY(auto points,
            list_points(*repository, request.filter,
                        request.show_deleted ? Deleted::shown : Deleted::hidden));
@@ -52,7 +30,7 @@ Result<std::vector<PointSummary>> list(const ListRequest& request) {
 }
 
 Result<PointSummary> show(const PointRequest& request) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     HF_TRY(PointInfo point, select_point(*repository, parse_point_path(request.point).point,
                                          request.filter,
                                          parse_point_path(request.point).point == "latest"
@@ -62,7 +40,7 @@ Result<PointSummary> show(const PointRequest& request) {
 }
 
 Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& visit) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point(*repository, wanted.point, request.filter, Deleted::hidden));
@@ -70,13 +48,13 @@ Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& 
     HF_TRY(const Entry entry, find_entry(*chunks, point.record.root, wanted.path));
     if (entry.metadata.type != EntryType::directory)
         return visit(wanted.path.empty() ? entry.name : wanted.path, entry);
-    return visit_below(*chunks, entry, wanted.path, recursion, visit);
+    return for_each_entry_below(*chunks, entry, wanted.path, recursion, visit);
 }
 
 Status find(const FindRequest& request,
             const std::function<Status(const PointSummary&, const std::string&, const Entry&)>&
                 visit) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     std::vector<PointInfo> points;
     if (request.points.empty()) {
         HF_TRY(points, list_points(*repository, request.filter, Deleted::hidden));
@@ -100,191 +78,13 @@ Status find(const FindRequest& request,
         };
         const Entry& root = summary.record.root;
         if (root.metadata.type != EntryType::directory) HF_TRY_STATUS(match(root.name, root));
-        HF_TRY_STATUS(visit_below(*chunks, root, "", Recursion::all, match));
+        HF_TRY_STATUS(for_each_entry_below(*chunks, root, "", Recursion::all, match));
     }
     return {};
 }
 
-namespace {
-
-using DiffVisitor = std::function<Status(Change, const std::string&, const Entry&)>;
-
-// The leaves of one side's directory, entry by entry.
-class EntryStream {
-  public:
-    static Result<EntryStream> open(ChunkReader& chunks, const Entry* directory) {
-        EntryStream stream;
-        if (directory == nullptr) return stream;
-        if (const auto* list = std::get_if<InlineDirectory>(&directory->content)) {
-            stream.entries_ = &list->entries;
-        } else if (const auto* tree = std::get_if<DirectoryTree>(&directory->content)) {
-            HF_TRY(stream.cursor_, DirectoryCursor::open(chunks, tree->root));
-        }
-        return stream;
-    }
-    // The entry at hand, or null at the end.
-    Result<const Entry*> peek() {
-        while (entries_ == nullptr || next_ == entries_->size()) {
-            if (!cursor_) return static_cast<const Entry*>(nullptr);
-            HF_TRY(leaf_, cursor_->next());
-            if (!leaf_) return cursor_.reset(), entries_ = nullptr, static_cast<const Entry*>(nullptr);
-            entries_ = &leaf_->entries;
-            next_ = 0;
-        }
-        return &(*entries_)[next_];
-    }
-    void advance() { ++next_; }
-
-  private:
-    std::optional<DirectoryCursor> cursor_;
-    std::shared_ptr<DirectoryLeaf> leaf_;
-    const std::vector<Entry>* entries_ = nullptr;
-    std::size_t next_ = 0;
-};
-
-// What a user calls the same: times of reading and numbers of inodes do not count.
-bool same_metadata(Metadata a, Metadata b) {
-    a.ctime = b.ctime;
-    a.inode = b.inode;
-    a.file_system = b.file_system;
-    return a == b;
-}
-
-class Differ {
-  public:
-    Differ(ChunkReader& chunks, const DiffVisitor& visit) : chunks_(chunks), visit_(visit) {}
-
-    Status directories(const Entry* a, const Entry* b, const std::string& path) {
-        if (a != nullptr && b != nullptr && a->content == b->content) return {};
-        HF_TRY(EntryStream left, EntryStream::open(chunks_, a));
-        HF_TRY(EntryStream right, EntryStream::open(chunks_, b));
-        for (;;) {
-            HF_TRY(const Entry* const l, left.peek());
-            HF_TRY(const Entry* const r, right.peek());
-            if (l == nullptr && r == nullptr) return {};
-            const int order = l == nullptr ? 1 : r == nullptr ? -1 : l->name.compare(r->name);
-            HF_TRY_STATUS(pair(order <= 0 ? l : nullptr, order >= 0 ? r : nullptr, path));
-            if (order <= 0) left.advance();
-            if (order >= 0) right.advance();
-        }
-    }
-
-  private:
-    Status pair(const Entry* a, const Entry* b, const std::string& directory) {
-        const std::string path = join(directory, a != nullptr ? a->name : b->name);
-        const auto is_directory = [](const Entry* e) {
-            return e != nullptr && e->metadata.type == EntryType::directory;
-        };
-        if (a == nullptr) HF_TRY_STATUS(visit_(Change::added, path, *b));
-        else if (b == nullptr) HF_TRY_STATUS(visit_(Change::removed, path, *a));
-        else if (a->metadata.type != b->metadata.type ||
-                 (!is_directory(a) && a->content != b->content))
-            HF_TRY_STATUS(visit_(Change::modified, path, *b));
-        else if (!same_metadata(a->metadata, b->metadata))
-            HF_TRY_STATUS(visit_(Change::metadata_only, path, *b));
-        if (!is_directory(a) && !is_directory(b)) return {};
-        return directories(is_directory(a) ? a : nullptr, is_directory(b) ? b : nullptr, path);
-    }
-
-    ChunkReader& chunks_;
-    const DiffVisitor& visit_;
-};
-
-// The live tree against a point: by metadata, as an incremental backup would see it.
-class LiveDiffer {
-  public:
-    LiveDiffer(ChunkReader& chunks, const DiffVisitor& visit) : chunks_(chunks), visit_(visit) {}
-
-    Status run(const Entry& root, Source& source) {
-        HF_TRY(const auto stream, source.walk());
-        for (;;) {
-            std::vector<SourceEvent> batch;
-            HF_TRY_STATUS(stream->next(batch));
-            if (batch.empty()) return {};
-            for (SourceEvent& event : batch) {
-                if (event.metadata.type == EntryType::symlink)
-                    (void)source.complete(event, event.metadata).ok();
-                HF_TRY_STATUS(handle(root, event));
-            }
-        }
-    }
-
-  private:
-    struct Level {
-        std::string path;
-        std::unique_ptr<Entry> before;  // owns what `stream` reads of
-        EntryStream stream;
-    };
-
-    Status handle(const Entry& root, const SourceEvent& event) {
-        if (event.kind == SourceEventKind::problem) return {};
-        if (event.kind == SourceEventKind::leave) {
-            HF_TRY_STATUS(removed_until(nullptr));
-            levels_.pop_back();
-            return {};
-        }
-        std::unique_ptr<Entry> before;
-        std::string path;
-        if (levels_.empty()) {
-            before = std::make_unique<Entry>(root);
-        } else {
-            path = join(levels_.back().path, event.name);
-            HF_TRY_STATUS(removed_until(&event.name));
-            HF_TRY(const Entry* const found, levels_.back().stream.peek());
-            if (found != nullptr && found->name == event.name) {
-                before = std::make_unique<Entry>(*found);
-                levels_.back().stream.advance();
-            }
-            HF_TRY_STATUS(compare(before.get(), event, path));
-        }
-        if (event.kind != SourceEventKind::enter) return {};
-        if (before && before->metadata.type != EntryType::directory) before.reset();
-        HF_TRY(EntryStream stream, EntryStream::open(chunks_, before.get()));
-        levels_.push_back({path, std::move(before), std::move(stream)});
-        return {};
-    }
-
-    Status compare(const Entry* before, const SourceEvent& event, const std::string& path) {
-        const Metadata& now = event.metadata;
-        const Entry shown{event.name, now, NoContent{}};
-        if (before == nullptr) return visit_(Change::added, path, shown);
-        const Metadata& then = before->metadata;
-        const bool is_directory = now.type == EntryType::directory;
-        if (now.type != then.type ||
-            now.target != then.target ||
-            (!is_directory && (now.size != then.size || now.mtime != then.mtime)))
-            return visit_(Change::modified, path, shown);
-        if (now.mode != then.mode || now.uid != then.uid || now.gid != then.gid ||
-            now.mtime != then.mtime)
-            return visit_(Change::metadata_only, path, shown);
-        return {};
-    }
-
-    // Entries of the point that the live directory does not have, up to `name`.
-    Status removed_until(const std::string* name) {
-        Level& level = levels_.back();
-        for (;;) {
-            HF_TRY(const Entry* const entry, level.stream.peek());
-            if (entry == nullptr || (name != nullptr && entry->name >= *name)) return {};
-            const std::string path = join(level.path, entry->name);
-            HF_TRY_STATUS(visit_(Change::removed, path, *entry));
-            HF_TRY_STATUS(visit_below(chunks_, *entry, path, Recursion::all,
-                                      [this](const std::string& below, const Entry& child) {
-                                          return visit_(Change::removed, below, child);
-                                      }));
-            level.stream.advance();
-        }
-    }
-
-    ChunkReader& chunks_;
-    const DiffVisitor& visit_;
-    std::vector<Level> levels_;
-};
-
-}  // namespace
-
 Status diff(const DiffRequest& request, const DiffVisitor& visit) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     const PointPath first_path = parse_point_path(request.first);
     HF_TRY(const PointInfo first,
            select_point(*repository, first_path.point, request.filter, Deleted::hidden));
@@ -297,17 +97,17 @@ Status diff(const DiffRequest& request, const DiffVisitor& visit) {
         std::string root = first.record.source.substr(scheme.size());
         if (!first_path.path.empty()) root += '/' + first_path.path;
         HF_TRY(const auto source, FilesSource::open_root(root, FilesOptions()));
-        return LiveDiffer(*chunks, visit).run(a, *source);
+        return diff_live(*chunks, a, *source, visit);
     }
     const PointPath second_path = parse_point_path(request.second);
     HF_TRY(const PointInfo second,
            select_point(*repository, second_path.point, request.filter, Deleted::hidden));
     HF_TRY(const Entry b, find_entry(*chunks, second.record.root, second_path.path));
-    return Differ(*chunks, visit).directories(&a, &b, "");
+    return diff_trees(*chunks, a, b, visit);
 }
 
 Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& write) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point(*repository, wanted.point, request.filter, Deleted::hidden));
@@ -339,7 +139,7 @@ Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& w
 }
 
 Result<UsageResponse> usage(const AccessRequest& access) {
-    HF_TRY(const auto repository, open(access));
+    HF_TRY(const auto repository, open_repository(access));
     UsageResponse response;
     response.repository = repository->storage().description();
     HF_TRY(const auto folders, repository->usage());
@@ -357,9 +157,10 @@ Result<UsageResponse> usage(const AccessRequest& access) {
 
 Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std::stop_token stop) {
     const TimeNs start = system_clock().monotonic();
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     HF_TRY(CheckReport report,
-           run_check(*repository, request.read_data ? CheckDepth::data : CheckDepth::structure, 2,
+           run_check(*repository, request.read_data ? CheckDepth::data : CheckDepth::structure,
+                     default_threads(),
                      progress, std::move(stop)));
     CheckResponse response;
     response.objects = report.objects;

@@ -9,6 +9,7 @@
 #include "api/repository_access.h"
 #include "base/progress.h"
 #include "format/restore_point.h"
+#include "repository/tree_diff.h"
 
 namespace holdfast {
 
@@ -34,10 +35,6 @@ struct PointRequest {
 };
 Result<PointSummary> show(const PointRequest& request);
 
-// An entry and its path in the restore point, without a leading slash.
-using EntryVisitor = std::function<Status(const std::string& path, const Entry& entry)>;
-
-enum class Recursion { children, all };
 Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& visit);
 
 struct FindRequest {
@@ -50,7 +47,6 @@ struct FindRequest {
 Status find(const FindRequest& request,
             const std::function<Status(const PointSummary&, const std::string&, const Entry&)>& visit);
 
-enum class Change : std::uint8_t { added, removed, modified, metadata_only };
 struct DiffRequest {
     AccessRequest access;
     PointFilter filter;
@@ -58,8 +54,7 @@ struct DiffRequest {
     std::string second;  // empty: the live source
 };
 // Directories that both have whole are not read.
-Status diff(const DiffRequest& request,
-            const std::function<Status(Change, const std::string& path, const Entry&)>& visit);
+Status diff(const DiffRequest& request, const DiffVisitor& visit);
 
 // Writes a file's content. `write` gets it piece by piece, in order.
 Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& write);

@@ -10,11 +10,6 @@
 namespace holdfast {
 namespace {
 
-Result<std::unique_ptr<Repository>> open(const AccessRequest& request) {
-    HF_TRY(const ResolvedAccess access, resolve_access(request));
-    return open_repository(access);
-}
-
 Status apply(Repository& repository, const PointInfo& point, const PointsRequest& request) {
     switch (request.action) {
         case PointAction::remove:
@@ -35,7 +30,7 @@ KeySummary summary_of(const KeySlotRecord& slot) {
 }  // namespace
 
 Result<std::vector<PointSummary>> change_points(const PointsRequest& request) {
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     std::vector<PointInfo> points;
     const Deleted deleted =
         request.action == PointAction::undelete ? Deleted::shown : Deleted::hidden;
@@ -56,7 +51,7 @@ Result<std::vector<PointSummary>> change_points(const PointsRequest& request) {
 }
 
 Result<std::vector<KeySummary>> list_keys(const AccessRequest& access) {
-    HF_TRY(const auto repository, open(access));
+    HF_TRY(const auto repository, open_repository(access));
     HF_TRY(const auto slots, read_key_slots(repository->storage()));
     std::vector<KeySummary> keys;
     for (const KeySlotRecord& slot : slots) keys.push_back(summary_of(slot));
@@ -102,7 +97,7 @@ Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
             (request.is_recovery ? 1 : 0) !=
         1)
         return Error(ErrorCode::invalid_argument, "give one new key file or passphrase file");
-    HF_TRY(const auto repository, open(request.access));
+    HF_TRY(const auto repository, open_repository(request.access));
     if (repository->keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot make keys");
     AddKeyResponse response;
@@ -121,7 +116,7 @@ Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
 }
 
 Status remove_key(const AccessRequest& access, const std::string& id) {
-    HF_TRY(const auto repository, open(access));
+    HF_TRY(const auto repository, open_repository(access));
     if (repository->keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot remove keys");
     HF_TRY(const auto slots, read_key_slots(repository->storage()));

@@ -202,6 +202,11 @@ Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access
                             system_clock(), system_random());
 }
 
+Result<std::unique_ptr<Repository>> open_repository(const AccessRequest& request) {
+    HF_TRY(const ResolvedAccess access, resolve_access(request));
+    return open_repository(access);
+}
+
 std::string format_recovery_key(const SecretKey& secret) {
     std::string digits = to_hex(secret.bytes());
     digits += to_hex(plain_hash(secret.bytes()).bytes).substr(0, 4);

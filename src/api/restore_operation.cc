@@ -38,8 +38,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     if (request.remove_extras) options.extras = Extras::remove;
     if (request.verify) options.verification = Verification::read_back;
     if (request.dry_run) options.mode = RestoreOptions::Mode::dry_run;
-    HF_TRY(const ResolvedAccess access, resolve_access(request.access));
-    HF_TRY(const auto repository, open_repository(access));
+    HF_TRY(const auto repository, open_repository(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point(*repository, wanted.point, request.filter, Deleted::hidden));

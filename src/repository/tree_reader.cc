@@ -184,4 +184,48 @@ Result<Entry> find_entry(ChunkReader& chunks, const Entry& root, std::string_vie
     return entry;
 }
 
+std::string join_path(const std::string& directory, const std::string& name) {
+    return directory.empty() ? name : directory + '/' + name;
+}
+
+Status for_each_entry_below(ChunkReader& chunks,
+                            const Entry& directory,
+                            const std::string& path,
+                            Recursion recursion,
+                            const EntryVisitor& visit) {
+    if (directory.metadata.type != EntryType::directory) return {};
+    return for_each_entry(chunks, directory, [&](const Entry& child) -> Status {
+        const std::string child_path = join_path(path, child.name);
+        HF_TRY_STATUS(visit(child_path, child));
+        if (recursion == Recursion::children) return {};
+        return for_each_entry_below(chunks, child, child_path, recursion, visit);
+    });
+}
+
+Result<EntryStream> EntryStream::open(ChunkReader& chunks, const Entry* directory) {
+    EntryStream stream;
+    if (directory == nullptr) return stream;
+    if (const auto* list = std::get_if<InlineDirectory>(&directory->content)) {
+        stream.entries_ = &list->entries;
+    } else if (const auto* tree = std::get_if<DirectoryTree>(&directory->content)) {
+        HF_TRY(stream.cursor_, DirectoryCursor::open(chunks, tree->root));
+    }
+    return stream;
+}
+
+Result<const Entry*> EntryStream::peek() {
+    while (entries_ == nullptr || next_ == entries_->size()) {
+        if (!cursor_) return static_cast<const Entry*>(nullptr);
+        HF_TRY(leaf_, cursor_->next());
+        if (!leaf_) {
+            cursor_.reset();
+            entries_ = nullptr;
+            return static_cast<const Entry*>(nullptr);
+        }
+        entries_ = &leaf_->entries;
+        next_ = 0;
+    }
+    return &(*entries_)[next_];
+}
+
 }  // namespace holdfast

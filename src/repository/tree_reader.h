@@ -54,4 +54,31 @@ Status for_each_entry(ChunkReader& chunks,
                       const Entry& directory,
                       const std::function<Status(const Entry&)>& visit);
 
+// An entry and its path, without a leading slash.
+using EntryVisitor = std::function<Status(const std::string& path, const Entry& entry)>;
+enum class Recursion { children, all };
+std::string join_path(const std::string& directory, const std::string& name);
+// Visits what is in a directory, which has `path`, or all that is below it.
+Status for_each_entry_below(ChunkReader& chunks,
+                            const Entry& directory,
+                            const std::string& path,
+                            Recursion recursion,
+                            const EntryVisitor& visit);
+
+// A directory's entries one by one, in order of their names. Holds one leaf.
+class EntryStream {
+  public:
+    // Null stands for a directory without entries. `directory` must outlive the stream.
+    static Result<EntryStream> open(ChunkReader& chunks, const Entry* directory);
+    // The entry at hand, or null at the end. Valid until the next call of peek() after advance().
+    Result<const Entry*> peek();
+    void advance() { ++next_; }
+
+  private:
+    std::optional<DirectoryCursor> cursor_;
+    std::shared_ptr<DirectoryLeaf> leaf_;
+    const std::vector<Entry>* entries_ = nullptr;
+    std::size_t next_ = 0;
+};
+
 }  // namespace holdfast
