@@ -21,7 +21,8 @@ function(holdfast_module name)
         target_link_libraries(${name}_test PRIVATE holdfast_options hf_${name} GTest::gtest_main rapidcheck)
         target_compile_options(${name}_test PRIVATE -Wno-unused-result)
         add_test(NAME unit.${name} COMMAND ${name}_test)
-        # Cases a property is tried with; HACKING.md has the line for more.
-        set_tests_properties(unit.${name} PROPERTIES ENVIRONMENT RC_PARAMS=max_success=30)
+        # HACKING.md has the line for more cases of a property.
+        set_tests_properties(unit.${name} PROPERTIES
+            ENVIRONMENT RC_PARAMS=max_success=${HOLDFAST_PROPERTY_CASES})
     endif()
 endfunction()

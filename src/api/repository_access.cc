@@ -49,17 +49,22 @@ Result<Unlock> read_key_file(const std::string& path) {
     auto data = read_file(path, 1 << 16);
     if (!data.ok())
         return Error(ErrorCode::wrong_key, "cannot read the key file: " + data.error().message());
-    const std::string line = first_line(*data);
+    std::string line = first_line(*data);
     wipe(*data);
     Unlock unlock;
     if (line.size() >= 4 && ::strncasecmp(line.c_str(), recovery_prefix.data(), 4) == 0) {
-        HF_TRY(unlock.recovery, parse_recovery_key(line));
+        auto recovery = parse_recovery_key(line);
+        wipe(line);
+        HF_TRY(unlock.recovery, std::move(recovery));
         return unlock;
     }
     const std::size_t blank = line.rfind(' ');
-    Bytes secret = blank == std::string::npos ? Bytes{} : from_hex(line.substr(blank + 1));
-    if (!line.starts_with(key_file_magic) || secret.size() != SecretKey::size)
-        return Error(ErrorCode::wrong_key, path + ": not a key file");
+    Bytes secret = blank == std::string::npos
+                       ? Bytes{}
+                       : from_hex(std::string_view(line).substr(blank + 1));
+    const bool is_key_file = line.starts_with(key_file_magic) && secret.size() == SecretKey::size;
+    wipe(line);
+    if (!is_key_file) return Error(ErrorCode::wrong_key, path + ": not a key file");
     std::array<std::uint8_t, SecretKey::size> bytes;
     std::copy(secret.begin(), secret.end(), bytes.begin());
     unlock.key_file = SecretKey(bytes);
@@ -220,14 +225,17 @@ Result<SecretKey> parse_recovery_key(const std::string& text) {
     std::string digits;
     for (const char c : text.substr(std::min(text.size(), recovery_prefix.size())))
         if (c != '-' && c != ' ') digits += c;
-    const Bytes bytes = from_hex(digits);
+    Bytes bytes = from_hex(digits);
+    wipe(digits);
     const Error bad(ErrorCode::wrong_key, "not a recovery key (a digit is wrong or missing)");
     if (bytes.size() != SecretKey::size + 2) return bad;
-    std::array<std::uint8_t, SecretKey::size> secret;
-    std::copy_n(bytes.begin(), secret.size(), secret.begin());
-    const Digest check = plain_hash(secret);
-    if (check.bytes[0] != bytes[32] || check.bytes[1] != bytes[33]) return bad;
-    return SecretKey(secret);
+    SecretKey secret;
+    std::copy_n(bytes.begin(), SecretKey::size, secret.writable().begin());
+    const std::array check{bytes[32], bytes[33]};
+    wipe(bytes);
+    const Digest hash = plain_hash(secret.bytes());
+    if (hash.bytes[0] != check[0] || hash.bytes[1] != check[1]) return bad;
+    return secret;
 }
 
 std::string format_key_file(const SecretKey& secret, const std::string& repository_id) {

@@ -3,12 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 #include "base/bytes.h"
 
 namespace holdfast {
 
 void wipe(MutableByteSpan data);
+void wipe(std::string& text);
 
 class SecretKey {
   public:

@@ -109,6 +109,8 @@ Bytes encode_clear_object(ObjectKind kind,
 
 namespace {
 
+constexpr std::uint64_t max_clear_record_bytes = 1u << 20;
+
 // Opens table and record, which end `body` (whose last byte is the body's last).
 Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
                            ByteSpan body_end,
@@ -140,12 +142,16 @@ Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
     ByteSpan frames = body_end.first(body_end.size() - trailer.table_bytes)
                           .last(static_cast<std::size_t>(record_bytes));
     std::uint64_t number = chunk_frames;
+    // Before there is a key, anybody may have written the object.
+    const std::uint64_t max_bytes = trailer.header.key_mode == KeyMode::clear
+                                        ? max_clear_record_bytes
+                                        : max_record_bytes;
     for (const std::uint32_t bytes : end.table.record_frame_bytes) {
         HF_TRY(const Bytes plain, cipher.open(number++, FrameRole::record, frames.first(bytes)));
         frames = frames.subspan(bytes);
         ByteReader in(plain);
         const std::uint64_t raw = in.varint_at_most(record_frame_bytes);
-        if (!in.ok() || end.record.size() + raw > max_record_bytes) return bad("record");
+        if (!in.ok() || end.record.size() + raw > max_bytes) return bad("record");
         const std::size_t start = end.record.size();
         end.record.resize(start + static_cast<std::size_t>(raw));
         HF_TRY_STATUS(decompress(ByteSpan(plain).subspan(in.position()),
