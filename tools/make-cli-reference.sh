@@ -40,15 +40,13 @@ verbs() {
         END { end_table() }' | cat -s
 }
 
-# What `--help` says of the operands of a verb, as lines of a table; the parser counts them
-# ("operand1 SOURCE"), which nobody needs to know.
+# What `--help` says of the operands of a verb, as lines of a table: the parser's name ("POINT"), ours
+# ("POINT[:PATH]"), the meaning.
 operands() {
     "$program" "$@" --help | awk '
         /^Positionals:/ { inside = 1; next }
         inside && /^$/ { exit }
-        inside && /^  operand[0-9]+ / { sub(/^  operand[0-9]+ /, ""); name = $1; sub(/^[^ ]+ +/, "")
-            print "| `" name "` | " $0 " |"; next }
-        inside { sub(/^ +/, ""); print "| | " $0 " |" }'
+        inside { name = $2; sub(/^ +[^ ]+ +[^ ]+ +/, ""); print "| `" name "` | " $0 " |" }'
 }
 
 document() {
