@@ -28,7 +28,7 @@ class ChunkMembers {
     void store_new(ByteSpan chunk);
 
     ContentContext context_;
-    std::vector<Member> members_;  // of one chunk: at most 129
+    std::vector<Member> members_;  // of one chunk: at most 129 with the usual sizes
 };
 
 }  // namespace holdfast
