@@ -26,6 +26,8 @@ import os
 import stat
 import sys
 
+from file_extents import extents
+
 BLOCK = 1 << 20
 CLOCK_TICK_NS = 10_000_000  # the kernel stamps files with the time of its last tick, at most 10 ms ago
 HOLE_SLACK_BYTES = 64 << 10
@@ -65,18 +67,7 @@ def open_directory(name, directory=None):
 
 def data_bytes(fd, size):
     """How much of a file is not a hole."""
-    total = position = 0
-    while position < size:
-        try:
-            start = os.lseek(fd, position, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                break
-            raise
-        position = os.lseek(fd, start, os.SEEK_HOLE)
-        total += position - start
-    os.lseek(fd, 0, os.SEEK_SET)
-    return total
+    return sum(end - start for start, end in extents(fd, size))
 
 
 def first_difference(a, b):

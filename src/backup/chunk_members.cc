@@ -24,15 +24,6 @@ ChunkId ChunkMembers::id_of_all() const {
     return builder.finish(context_.sink.keyring().id_key());
 }
 
-void ChunkMembers::find_known() {
-    for (Member& member : members_) {
-        const auto place = context_.members.find(member.hash);
-        if (place && place->bytes == member.bytes &&
-            context_.sink.session().contains(place->chunk))
-            member.place = place;
-    }
-}
-
 void ChunkMembers::store_new(ByteSpan chunk) {
     Bytes content;
     std::vector<std::uint32_t> lengths;
@@ -60,7 +51,7 @@ Status ChunkMembers::add(ByteSpan chunk, ExtentBuilder& extents) {
     const ChunkId id = id_of_all();
     if (context_.sink.session().contains(id))
         return extents.add({RunKind::data, id, 0, chunk.size()});
-    find_known();
+    for (Member& member : members_) member.place = context_.place_of(member.hash, member.bytes);
     store_new(chunk);
     for (const Member& member : members_)
         HF_TRY_STATUS(extents.add(

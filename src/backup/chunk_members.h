@@ -23,7 +23,6 @@ class ChunkMembers {
     };
     void divide(ByteSpan chunk);
     ChunkId id_of_all() const;
-    void find_known();
     // Stores those that have no place, which then have one.
     void store_new(ByteSpan chunk);
 

@@ -22,6 +22,14 @@ struct ContentContext {
     Progress& progress;
     PageTrust page_trust = PageTrust::fingerprints;
     std::stop_token stop{};  // reading ends with `cancelled` when it asks for it
+
+    // Where a member of so many bytes is stored already, in a chunk that exists.
+    std::optional<MemberPlace> place_of(const Digest& member, std::size_t bytes) const {
+        const auto place = members.find(member);
+        const bool is_stored =
+            place && place->bytes == bytes && sink.session().contains(place->chunk);
+        return is_stored ? place : std::nullopt;
+    }
 };
 
 }  // namespace holdfast

@@ -167,8 +167,7 @@ void ContentPipeline::read_group(std::vector<std::shared_ptr<FileTask>>& tasks) 
             continue;
         }
         const Digest hash = keyed_hash(key, ByteSpan(group.content).subspan(start));
-        const auto known = context_.members.find(hash);
-        if (known && known->bytes == bytes && context_.sink.session().contains(known->chunk)) {
+        if (const auto known = context_.place_of(hash, bytes)) {
             task->entry.content =
                 RunContent{{Run{RunKind::data, known->chunk, known->offset, bytes}}};
             group.content.resize(start);

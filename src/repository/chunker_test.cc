@@ -7,27 +7,12 @@
 #include <set>
 
 #include "crypto/digest.h"
+#include "support/generator.h"
 
 namespace holdfast {
 namespace {
 
 constexpr ChunkerParameters small_chunks{4096, 65536, 262144};
-
-// SplitMix64 (Steele, Lea, Flood, 2014): the golden cuts below depend on it.
-class Generator {
-  public:
-    explicit Generator(std::uint64_t seed) : state_(seed) {}
-    std::uint64_t next() {
-        std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-    std::uint8_t byte() { return static_cast<std::uint8_t>(next() >> 56); }
-
-  private:
-    std::uint64_t state_;
-};
 
 // 00 01 02 .. 1f
 SecretKey test_key() {

@@ -7,7 +7,6 @@ Root gets an ext4 file system in memory for them, unless TMPDIR is set: what els
 then does not slow down every sync, and the file system has all that the tests need.
 """
 import ctypes
-import errno
 import fcntl
 import hashlib
 import json
@@ -25,6 +24,10 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, '..', '..', 'tools'))
+
+from file_extents import extents  # noqa: E402 (it lies beside the tools)
+
 NOBODY = 65534
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
 FS_IMMUTABLE, FS_APPEND, FS_NODUMP = 0x10, 0x20, 0x40
@@ -301,21 +304,6 @@ class E2E(unittest.TestCase):
 KINDS = {stat.S_IFREG: 'file', stat.S_IFDIR: 'directory', stat.S_IFLNK: 'symlink',
          stat.S_IFIFO: 'fifo', stat.S_IFSOCK: 'socket', stat.S_IFCHR: 'char device',
          stat.S_IFBLK: 'block device'}
-
-
-def extents(fd, size):
-    """Where data is in a file: [(start, end)]."""
-    result, position = [], 0
-    while position < size:
-        try:
-            start = os.lseek(fd, position, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                break
-            raise
-        position = os.lseek(fd, start, os.SEEK_HOLE)
-        result.append((start, position))
-    return result
 
 
 def attributes_of(path):
