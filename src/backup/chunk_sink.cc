@@ -48,12 +48,15 @@ void ChunkSink::run(const Job& job) {
     const std::size_t frame_bytes =
         job.frame_log2 == 0 ? job.content.size() : std::size_t{1} << job.frame_log2;
     const ByteSpan content(job.content);
+    // A file of pages is read once and kept for long: its first version is worth the time.
+    const MatchTables tables =
+        job.members.lengths.empty() ? MatchTables::usual : MatchTables::in_cache;
     for (std::size_t offset = 0; offset < content.size(); offset += frame_bytes) {
         Bytes frame;
         ByteWriter out(frame);
         if (offset == 0) encode_chunk_header({job.members, {}}, out);
         compressor->append(
-            content.subspan(offset, std::min(frame_bytes, content.size() - offset)), frame);
+            content.subspan(offset, std::min(frame_bytes, content.size() - offset)), frame, tables);
         chunk.frames.push_back(std::move(frame));
     }
     compressors_.give_back(std::move(compressor));

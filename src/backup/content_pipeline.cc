@@ -10,24 +10,6 @@ constexpr int max_attempts = 3;
 
 }  // namespace
 
-void FileTask::finish() {
-    {
-        std::lock_guard lock(mutex_);
-        done_ = true;
-    }
-    changed_.notify_all();
-}
-
-void FileTask::wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return done_; });
-}
-
-bool FileTask::is_done() const {
-    std::lock_guard lock(mutex_);
-    return done_;
-}
-
 // Small files' contents, one after the other, on their way to become a chunk.
 struct ContentPipeline::Group {
     struct Member {
@@ -55,7 +37,8 @@ void ContentPipeline::submit_group(std::vector<std::shared_ptr<FileTask>> group)
 void ContentPipeline::submit_file(std::shared_ptr<FileTask> task) {
     pool_->submit([this, task = std::move(task)] {
         read_file(*task);
-        task->finish();
+        task->mark_done();
+        task->wake();
     });
 }
 
@@ -150,34 +133,37 @@ bool ContentPipeline::read_small(FileTask& task, Group& group) {
 
 void ContentPipeline::read_group(std::vector<std::shared_ptr<FileTask>>& tasks) {
     Group group;
+    std::uint64_t expected_bytes = 0;
+    for (const auto& task : tasks) expected_bytes += task->event.metadata.size;
+    // A group ends with the file that makes it too large.
+    group.content.reserve(static_cast<std::size_t>(
+        std::min(expected_bytes, group_max_bytes + small_file_bytes)));
     const SecretKey& key = context_.sink.keyring().member_key();
     for (const auto& task : tasks) {
         const std::size_t start = group.content.size();
         if (!read_small(*task, group)) {
             read_file(*task);
-            task->finish();
             continue;
         }
         const std::size_t bytes = group.content.size() - start;
         context_.progress.read_bytes += task->entry.metadata.size;
         context_.progress.bytes += task->entry.metadata.size;
         ++context_.progress.files;
-        if (bytes == 0) {
-            task->finish();
-            continue;
-        }
+        if (bytes == 0) continue;
         const Digest hash = keyed_hash(key, ByteSpan(group.content).subspan(start));
         if (const auto known = context_.place_of(hash, bytes)) {
             task->entry.content =
                 RunContent{{Run{RunKind::data, known->chunk, known->offset, bytes}}};
             group.content.resize(start);
-            task->finish();
             continue;
         }
         group.members.push_back({task.get(), static_cast<std::uint32_t>(start),
                                  static_cast<std::uint32_t>(bytes), hash});
     }
     store_group(group);
+    // Together: the tree's thread is woken once a group, not once a file.
+    for (const auto& task : tasks) task->mark_done();
+    for (const auto& task : tasks) task->wake();
 }
 
 void ContentPipeline::store_group(Group& group) {
@@ -194,7 +180,6 @@ void ContentPipeline::store_group(Group& group) {
         context_.members.insert(member.hash, {id, member.offset, member.bytes});
         member.task->entry.content =
             RunContent{{Run{RunKind::data, id, member.offset, member.bytes}}};
-        member.task->finish();
     }
 }
 

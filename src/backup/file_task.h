@@ -1,8 +1,7 @@
 // A file whose content has to be read.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
+#include <atomic>
 
 #include "source/source.h"
 
@@ -24,14 +23,15 @@ struct FileTask {
     FileOutcome outcome = FileOutcome::stored;
     std::string problem;
 
-    void finish();
-    void wait();
-    bool is_done() const;
+    // By the reading thread: first that it is done, then who waits is woken.
+    void mark_done() { done_.store(true, std::memory_order_release); }
+    void wake() { done_.notify_all(); }
+    // By the tree's thread.
+    void wait() const { done_.wait(false, std::memory_order_acquire); }
+    bool is_done() const { return done_.load(std::memory_order_acquire); }
 
   private:
-    mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    bool done_ = false;
+    std::atomic<bool> done_{false};
 };
 
 }  // namespace holdfast

@@ -3,13 +3,31 @@
 #include <zstd.h>
 
 namespace holdfast {
+namespace {
+
+// Two tables of 4-byte entries: 2^15 for long matches, 2^13 for short ones.
+constexpr int cached_hash_log = 15, cached_chain_log = 13;
+
+}  // namespace
 
 struct Compressor::Context {
     ZSTD_CCtx* zstd = ZSTD_createCCtx();
-    int level;
+    const CompressionLevel level;
     std::unique_ptr<std::uint8_t[]> buffer;
     std::size_t buffer_bytes = 0;
-    explicit Context(CompressionLevel l) : level(static_cast<int>(l)) { HF_CHECK(zstd != nullptr); }
+    explicit Context(CompressionLevel l) : level(l) {
+        HF_CHECK(zstd != nullptr);
+        set(ZSTD_c_compressionLevel, static_cast<int>(l));
+    }
+    void set(ZSTD_cParameter parameter, int value) {
+        HF_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(zstd, parameter, value)) == 0u);
+    }
+    // 0 leaves a parameter to the level.
+    void use(MatchTables tables) {
+        const bool small = tables == MatchTables::in_cache && level == CompressionLevel::standard;
+        set(ZSTD_c_hashLog, small ? cached_hash_log : 0);
+        set(ZSTD_c_chainLog, small ? cached_chain_log : 0);
+    }
     ~Context() { ZSTD_freeCCtx(zstd); }
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
@@ -18,15 +36,16 @@ struct Compressor::Context {
 Compressor::Compressor(CompressionLevel level) : context_(std::make_unique<Context>(level)) {}
 Compressor::~Compressor() = default;
 
-void Compressor::append(ByteSpan raw, Bytes& out) {
+void Compressor::append(ByteSpan raw, Bytes& out, MatchTables tables) {
+    context_->use(tables);
     // Into a buffer that stays, as the result's size is not known before.
     const std::size_t bound = ZSTD_compressBound(raw.size());
     if (context_->buffer_bytes < bound) {
         context_->buffer = std::make_unique_for_overwrite<std::uint8_t[]>(bound);
         context_->buffer_bytes = bound;
     }
-    const std::size_t size = ZSTD_compressCCtx(context_->zstd, context_->buffer.get(), bound,
-                                               raw.data(), raw.size(), context_->level);
+    const std::size_t size = ZSTD_compress2(
+        context_->zstd, context_->buffer.get(), bound, raw.data(), raw.size());
     HF_CHECK(ZSTD_isError(size) == 0u);
     // Less than one part in 64 is not worth the time that decompression takes.
     const bool is_smaller = size < raw.size() - raw.size() / 64;
