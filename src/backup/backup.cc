@@ -1,9 +1,9 @@
 #include "backup/backup.h"
 
 #include <deque>
-#include <unordered_map>
 
 #include "backup/content_pipeline.h"
+#include "backup/hard_links.h"
 #include "backup/tree_merger.h"
 #include "base/bounded_queue.h"
 
@@ -14,8 +14,6 @@ namespace {
 constexpr std::size_t max_waiting_items = 8192;
 // Batches of 256 events that the walk may be ahead: 300 bytes an event, 2.5 MiB.
 constexpr std::size_t walk_ahead_batches = 32;
-// Names of hard links that are remembered; beyond it, contents are read again and deduplicated.
-constexpr std::size_t max_remembered_links = 65536;
 // A change within the clock's tick of the previous backup's look may have been missed by it.
 constexpr TimeNs clock_tick = 20'000'000;
 constexpr std::size_t max_reported_problems = 1000, max_recorded_problems = 100;
@@ -31,13 +29,14 @@ bool name_ends_group(std::string_view name) {
 
 // What the tree gets, in the order of the walk.
 struct TreeItem {
-    enum class Kind : std::uint8_t { enter, same, task, ready, leave };
+    enum class Kind : std::uint8_t { enter, same, task, link, ready, leave };
     Kind kind;
     PreviousEntry previous;           // enter, same
-    std::string name;                 // enter
+    std::string name;                 // enter; task, link: the path
     Metadata metadata;                // enter
-    std::shared_ptr<FileTask> task;   // task; ready: whose content `name` shares
+    std::shared_ptr<FileTask> task;   // task; link: of the name that was met first
     std::optional<Entry> entry;       // ready
+    std::unique_ptr<SourceEvent> event{};  // link
     TreeMerger::Gone gone = TreeMerger::Gone::nothing;  // leave
 };
 
@@ -116,6 +115,9 @@ class Backup {
     void push(TreeItem item);
     Status drain(std::size_t keep);
     Status apply(TreeItem& item);
+    Status apply_link(TreeItem& item);
+    Status apply_task(const std::string& path, FileTask& task);
+    Status maybe_put_partial();
     Status stop_walking();
     Result<BackupReport> finish();
     Result<BackupReport> dry_report();
@@ -146,16 +148,11 @@ class Backup {
     std::size_t items_at_group_start_ = 0;
     std::size_t pushed_items_ = 0;
 
-    struct LinkKey {
-        std::uint64_t file_system, inode;
-        bool operator==(const LinkKey&) const = default;
-    };
-    struct LinkHash {
-        std::size_t operator()(const LinkKey& key) const {
-            return static_cast<std::size_t>(key.inode * 0x9E3779B97F4A7C15u ^ key.file_system);
-        }
-    };
-    std::unordered_map<LinkKey, std::shared_ptr<FileTask>, LinkHash> links_;
+    HardLinks links_;
+    // A first backup leaves a partial point now and then, for the next run if it is interrupted.
+    bool puts_partial_points_ = false;
+    std::uint64_t partial_at_bytes_ = 0;
+    TimeNs partial_at_ = 0;
 };
 
 void Backup::problem(const std::string& path, const std::string& what) {
@@ -191,6 +188,7 @@ Status Backup::choose_parent() {
         if (complete == nullptr) complete = &point;
         if (full == nullptr && counts_as_full) full = &point;
     }
+    puts_partial_points_ = complete == nullptr && options_.type != BackupType::full;
     const PointInfo* parent = nullptr;
     if (options_.type == BackupType::incremental) parent = complete;
     if (options_.type == BackupType::differential) parent = full;
@@ -270,11 +268,31 @@ Status Backup::walk() {
         for (SourceEvent& event : batch) HF_TRY_STATUS(handle(event));
         if (session_) {
             HF_TRY_STATUS(drain(max_waiting_items));
-            HF_TRY_STATUS(session_->maybe_checkpoint());
+            HF_TRY_STATUS(maybe_put_partial());
             progress_.stored_bytes = session_->new_bytes();
         }
     }
     if (stop_.stop_requested()) return stop_walking();
+    return {};
+}
+
+// A tree of what has been read so far, so that a first backup which is killed begins again there.
+Status Backup::maybe_put_partial() {
+    const TimeNs now = repository_.clock().monotonic();
+    if (partial_at_ == 0) partial_at_ = now;
+    const std::uint64_t bytes = session_->new_bytes();
+    if (!puts_partial_points_ || directories_.empty() ||
+        (bytes - partial_at_bytes_ < checkpoint_bytes && now - partial_at_ < checkpoint_interval))
+        return {};
+    submit_open_group();
+    HF_TRY_STATUS(drain(0));
+    HF_TRY_STATUS(sink_->wait_idle());
+    RestorePointRecord record = record_;
+    HF_TRY(record.root, merger_->so_far());
+    record.root.name = "/";
+    HF_TRY_STATUS(session_->put_partial(std::move(record)));
+    partial_at_bytes_ = session_->new_bytes();
+    partial_at_ = repository_.clock().monotonic();
     return {};
 }
 
@@ -384,12 +402,18 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
         ++progress_.files;
         return {};
     }
-    const LinkKey key{event.metadata.file_system, event.metadata.inode};
     if (event.metadata.has_links) {
-        const auto found = links_.find(key);
-        if (found != links_.end()) {
-            Entry entry{event.name, event.metadata, NoContent{}};
-            push({TreeItem::Kind::ready, {}, {}, {}, found->second, std::move(entry)});
+        HF_TRY(HardLinks::Known known, links_.find(event.metadata));
+        if (known.stored) {
+            known.stored->name = event.name;
+            push({TreeItem::Kind::ready, {}, {}, {}, nullptr, std::move(known.stored)});
+            return {};
+        }
+        if (known.pending) {
+            TreeItem item{TreeItem::Kind::link, {}, path_of(event.name), {},
+                          std::move(known.pending), std::nullopt};
+            item.event = std::make_unique<SourceEvent>(std::move(event));
+            push(std::move(item));
             return {};
         }
     }
@@ -399,9 +423,9 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
     if (previous.entry && previous.entry->metadata.type == EntryType::file)
         task->previous = previous.entry;
     task->entry.name = event.name;
-    if (event.metadata.has_links && links_.size() < max_remembered_links) links_.emplace(key, task);
     const std::string name = event.name;
     task->event = std::move(event);
+    if (task->event.metadata.has_links) links_.begin(task);
     push({TreeItem::Kind::task, {}, path_of(name), {}, task, std::nullopt});
     if (!is_small) {
         pipeline_->submit_file(std::move(task));
@@ -454,30 +478,39 @@ Status Backup::apply(TreeItem& item) {
             return {};
         case TreeItem::Kind::same: return merger_->same(item.previous);
         case TreeItem::Kind::leave: return merger_->leave(item.gone);
-        case TreeItem::Kind::ready:
-            if (item.task) {
-                // Another name of a file that was read: the same metadata and content.
-                if (item.task->outcome == FileOutcome::skipped ||
-                    item.task->outcome == FileOutcome::vanished)
-                    return {};
-                item.entry->metadata = item.task->entry.metadata;
-                item.entry->content = item.task->entry.content;
-            }
-            return merger_->add(std::move(*item.entry));
-        case TreeItem::Kind::task: break;
+        case TreeItem::Kind::ready: return merger_->add(std::move(*item.entry));
+        case TreeItem::Kind::link: return apply_link(item);
+        case TreeItem::Kind::task: return apply_task(item.name, *item.task);
     }
-    FileTask& task = *item.task;
-    const bool is_missing =
-        task.outcome == FileOutcome::skipped || task.outcome == FileOutcome::vanished;
-    if (is_missing && merger_->depth() == 0)
+    return {};
+}
+
+// Another name of a file that was read: the same metadata and content.
+Status Backup::apply_link(TreeItem& item) {
+    if (item.task->is_stored()) {
+        Entry entry = item.task->entry;
+        entry.name = item.event->name;
+        return merger_->add(std::move(entry));
+    }
+    // The other name has vanished, or could not be read: this one is still there.
+    auto task = std::make_shared<FileTask>();
+    task->event = std::move(*item.event);
+    pipeline_->submit_file(task);
+    task->wait();
+    return apply_task(item.name, *task);
+}
+
+Status Backup::apply_task(const std::string& path, FileTask& task) {
+    if (task.event.metadata.has_links) HF_TRY_STATUS(links_.finish(task));
+    if (!task.is_stored() && merger_->depth() == 0)
         return stop_.stop_requested()
                    ? Error(ErrorCode::cancelled, "interrupted: what was stored is kept for the next backup")
                    : Error(ErrorCode::internal, task.problem);
     switch (task.outcome) {
         case FileOutcome::stored: break;
-        case FileOutcome::stored_unstable: problem(item.name, task.problem); break;
+        case FileOutcome::stored_unstable: problem(path, task.problem); break;
         case FileOutcome::skipped:
-            if (!stop_.stop_requested()) problem(item.name, task.problem);
+            if (!stop_.stop_requested()) problem(path, task.problem);
             [[fallthrough]];
         case FileOutcome::vanished:
             --record_.stats.files;
@@ -485,6 +518,7 @@ Status Backup::apply(TreeItem& item) {
             return {};
     }
     record_.stats.content_bytes += task.entry.metadata.size - task.event.metadata.size;
+    // Links that wait behind it still want a copy.
     return merger_->add(task.event.metadata.has_links ? task.entry : std::move(task.entry));
 }
 

@@ -387,6 +387,84 @@ TEST(BackupTest, ThousandSmallBackupsTakeFewObjectsAndOpenInFiveRequests) {
     EXPECT_EQ(difference(*test.repository, tree, test.latest().record.root, ""), "");
 }
 
+// Each batch of events takes ten minutes.
+class SlowSource final : public Source {
+  public:
+    SlowSource(Source& source, ManualClock& clock) : source_(source), clock_(clock) {}
+    Result<std::unique_ptr<SourceStream>> walk() override {
+        HF_TRY(auto stream, source_.walk());
+        return std::unique_ptr<SourceStream>(
+            std::make_unique<Stream>(std::move(stream), clock_));
+    }
+    Result<std::unique_ptr<SourceFile>> open(const SourceEvent& event) override {
+        return source_.open(event);
+    }
+    Status complete(const SourceEvent& event, Metadata& metadata) override {
+        return source_.complete(event, metadata);
+    }
+
+  private:
+    struct Stream final : SourceStream {
+        Stream(std::unique_ptr<SourceStream> s, ManualClock& c) : stream(std::move(s)), clock(c) {}
+        std::unique_ptr<SourceStream> stream;
+        ManualClock& clock;
+        Status next(std::vector<SourceEvent>& batch) override {
+            clock.advance(600 * ns_per_second);
+            return stream->next(batch);
+        }
+    };
+    Source& source_;
+    ManualClock& clock_;
+};
+
+TEST(BackupTest, AFirstBackupThatDiesIsGoneOnWith) {
+    TestRepository test;
+    GeneratedSource tree({.files = 20000});
+    SlowSource source(tree, test.clock);
+    std::size_t partial_points = 0;
+    test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation == "put" && name.starts_with("points/")) ++partial_points;
+        // Everything fails, as for a process that is killed, once some have been left.
+        if (partial_points > 5) return Error(ErrorCode::unavailable, "gone");
+        return {};
+    };
+    ASSERT_FALSE(test.try_backup(source, BackupType::incremental).ok());
+    test.hook = nullptr;
+    test.open();
+    const auto points = test.repository->points(std::nullopt).value();
+    ASSERT_FALSE(points.empty());
+    for (const PointInfo& point : points) EXPECT_TRUE(point.record.is_partial);
+    EXPECT_EQ(test.check().problem_count, 0u);
+
+    const BackupReport second = test.backup(source, BackupType::incremental);
+    EXPECT_EQ(second.type, BackupType::full);
+    const PointInfo latest = test.latest();
+    EXPECT_FALSE(latest.record.is_partial);
+    EXPECT_EQ(second.stats.files, 20000u);
+    EXPECT_GT(second.stats.read_bytes, 0u);
+    EXPECT_LT(second.stats.read_bytes, second.stats.content_bytes * 9 / 10);
+
+    // The same tree as that of a backup which nobody disturbed, which keeps no partial points.
+    TestRepository undisturbed;
+    SlowSource again(tree, undisturbed.clock);
+    undisturbed.backup(again, BackupType::incremental);
+    EXPECT_EQ(undisturbed.repository->points(std::nullopt).value().size(), 1u);
+    const auto names_of = [](TestRepository& repository) {
+        std::vector<std::pair<std::string, std::uint64_t>> names;
+        const Entry root = repository.latest().record.root;
+        ChunkReader* chunks = repository.repository->chunks().value();
+        const std::function<Status(const Entry&)> visit = [&](const Entry& entry) -> Status {
+            names.emplace_back(entry.name, entry.metadata.size);
+            if (entry.metadata.type == EntryType::directory) return for_each_entry(*chunks, entry, visit);
+            return {};
+        };
+        EXPECT_TRUE(visit(root).ok());
+        return names;
+    };
+    EXPECT_EQ(names_of(test), names_of(undisturbed));
+    EXPECT_EQ(test.check().problem_count, 0u);
+}
+
 // Whatever request fails, and all that follow it: what was acknowledged stays whole, the failure is
 // reported, and the next backup succeeds. (A full disk stays full; a network comes back.)
 TEST(BackupProperty, NoFailedRequestLosesWhatWasAcknowledged) {

@@ -28,6 +28,11 @@ Status ChunkSink::status() const {
     return status_;
 }
 
+Status ChunkSink::wait_idle() {
+    pool_->wait_idle();
+    return status();
+}
+
 Status ChunkSink::finish() {
     pool_.reset();
     return status();
@@ -60,10 +65,11 @@ void ChunkSink::run(const Job& job) {
         chunk.frames.push_back(std::move(frame));
     }
     compressors_.give_back(std::move(compressor));
-    const Status appended = session_.append(std::move(chunk));
-    if (appended.ok()) return;
+    Status stored = session_.append(std::move(chunk));
+    if (stored.ok()) stored = session_.maybe_checkpoint();
+    if (stored.ok()) return;
     std::lock_guard lock(mutex_);
-    if (status_.ok()) status_ = appended;
+    if (status_.ok()) status_ = std::move(stored);
 }
 
 ChunkId ChunkSink::put_paged(ByteSpan content, std::uint32_t page_bytes) {

@@ -55,7 +55,9 @@ class ChunkSink {
 
     // Errors that the compressing threads met; the session has failed then.
     Status status() const;
-    // Waits until everything is appended.
+    // Waits until everything that was put is appended.
+    Status wait_idle();
+    // The same, and ends the threads.
     Status finish();
 
   private:

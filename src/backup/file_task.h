@@ -23,6 +23,9 @@ struct FileTask {
     FileOutcome outcome = FileOutcome::stored;
     std::string problem;
 
+    bool is_stored() const {
+        return outcome == FileOutcome::stored || outcome == FileOutcome::stored_unstable;
+    }
     // By the reading thread: first that it is done, then who waits is woken.
     void mark_done() { done_.store(true, std::memory_order_release); }
     void wake() { done_.notify_all(); }

@@ -158,6 +158,12 @@ Status TreeMerger::close(Frame frame, Gone gone) {
     return add({std::move(frame.name), std::move(frame.metadata), std::move(content)});
 }
 
+Result<Entry> TreeMerger::so_far() const {
+    TreeMerger copy(*this);
+    while (copy.depth() > 0) HF_TRY_STATUS(copy.leave(Gone::something));
+    return copy.take_root();
+}
+
 Result<Entry> TreeMerger::take_root() {
     if (!frames_.empty() || !root_)
         return Error(ErrorCode::internal, "the source ended before its root did");

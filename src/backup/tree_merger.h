@@ -54,6 +54,8 @@ class TreeMerger {
     enum class Gone { nothing, something };
     Status leave(Gone gone);
     std::size_t depth() const { return frames_.size(); }
+    // The root as if the source ended here: what is open holds what it has so far. Stores nodes.
+    Result<Entry> so_far() const;
     // The root, after its leave() or, for a lone file, its add().
     Result<Entry> take_root();
 

@@ -77,9 +77,20 @@ TEST(WorkerPoolTest, RunsEverythingBeforeItIsGone) {
     {
         WorkerPool pool(3, 2);
         for (int i = 1; i <= 100; ++i)
-            pool.submit([&sum, &pool, i] { pool.submit_or_run([&sum, i] { sum += i; }); });
+            pool.submit([&sum, i] { sum += i; });
     }
     EXPECT_EQ(sum, 5050);
+}
+
+TEST(WorkerPoolTest, IsIdleWhenEverythingHasRun) {
+    WorkerPool pool(3, 2);
+    pool.wait_idle();
+    std::atomic<int> sum = 0;
+    for (int round = 1; round <= 50; ++round) {
+        for (int i = 0; i < 20; ++i) pool.submit([&sum] { ++sum; });
+        pool.wait_idle();
+        EXPECT_EQ(sum, 20 * round);
+    }
 }
 
 TEST(BoundedQueueTest, AbortReleasesBothSides) {

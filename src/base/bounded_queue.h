@@ -24,15 +24,6 @@ class BoundedQueue {
         return true;
     }
 
-    // Takes `item` when there is room at once; leaves it untouched and returns false otherwise.
-    bool try_push(T& item) {
-        std::unique_lock lock(mutex_);
-        if (closed_ || items_.size() >= capacity_) return false;
-        items_.push_back(std::move(item));
-        not_empty_.notify_one();
-        return true;
-    }
-
     // Blocks while empty. Nothing once the queue is closed and drained.
     std::optional<T> pop() {
         std::unique_lock lock(mutex_);

@@ -1,6 +1,7 @@
 // Time is a parameter: nothing outside this file asks the system what time it is.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,7 +36,7 @@ class ManualClock final : public Clock {
     void advance(TimeNs by) { now_ += by; }
 
   private:
-    TimeNs now_;
+    std::atomic<TimeNs> now_;
 };
 
 // RFC 3339 in UTC with the fewest digits of a second that lose nothing: 2026-11-22T20:46:34.5Z.

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 namespace holdfast {
 
@@ -85,6 +87,19 @@ Result<Bytes> read_stream(int fd, std::uint64_t limit_bytes) {
     }
     data.resize(used);
     return data;
+}
+
+Result<UniqueFd> open_temporary_file() {
+    const char* wished = std::getenv("TMPDIR");
+    const std::string directory = wished != nullptr && *wished != '\0' ? wished : "/var/tmp";
+    UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (fd.valid()) return fd;
+    // Some file systems have no nameless files.
+    std::string name = directory + "/holdfast.XXXXXX";
+    fd = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
+    if (!fd.valid()) return Error::from_errno(errno, "making a temporary file in " + directory);
+    ::unlink(name.c_str());
+    return fd;
 }
 
 Status sync_directory(const std::string& path) {

@@ -24,6 +24,9 @@ Result<Bytes> read_stream(int fd, std::uint64_t limit_bytes);
 Status replace_file(const std::string& path, ByteSpan data, unsigned mode);
 // Creates `path` and its parents where they are missing, with `mode`.
 Status make_directories(const std::string& path, unsigned mode);
+// A file without a name, for what does not fit in memory: in TMPDIR, else /var/tmp. It is gone when
+// it is closed.
+Result<UniqueFd> open_temporary_file();
 Status sync_directory(const std::string& path);
 
 }  // namespace holdfast

@@ -11,7 +11,11 @@ std::size_t default_threads() {
 WorkerPool::WorkerPool(std::size_t threads, std::size_t queued) : queue_(queued) {
     for (std::size_t i = 0; i < threads; ++i) {
         threads_.emplace_back([this] {
-            while (auto task = queue_.pop()) (*task)();
+            while (auto task = queue_.pop()) {
+                (*task)();
+                *task = nullptr;  // what it held is given back before anybody hears of the end
+                if (--unfinished_ == 0) unfinished_.notify_all();
+            }
         });
     }
 }
@@ -22,11 +26,12 @@ WorkerPool::~WorkerPool() {
 }
 
 void WorkerPool::submit(Task task) {
+    ++unfinished_;
     queue_.push(std::move(task));
 }
 
-void WorkerPool::submit_or_run(Task task) {
-    if (!queue_.try_push(task)) task();
+void WorkerPool::wait_idle() const {
+    for (std::size_t left; (left = unfinished_.load()) != 0;) unfinished_.wait(left);
 }
 
 }  // namespace holdfast

@@ -1,6 +1,7 @@
 // A fixed number of threads that run tasks from a bounded queue.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -23,12 +24,13 @@ class WorkerPool {
 
     // Blocks while the queue is full. Not for use inside a task (it could wait for itself).
     void submit(Task task);
-    // Queues the task if there is room, else runs it in the calling thread: safe inside a task.
-    void submit_or_run(Task task);
+    // Until no task is queued or running. Tasks that others submit meanwhile are waited for too.
+    void wait_idle() const;
     std::size_t threads() const { return threads_.size(); }
 
   private:
     BoundedQueue<Task> queue_;
+    std::atomic<std::size_t> unfinished_{0};
     std::vector<std::jthread> threads_;
 };
 

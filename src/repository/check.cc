@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::size_t max_reported_problems = 1000;
 
+// What nothing refers to may be removed after it was listed: marks, partial points.
+template <typename T>
+bool is_gone(const Result<T>& result) {
+    return !result.ok() && result.error().code() == ErrorCode::not_found;
+}
+
 class Check {
   public:
     Check(Repository& repository, Progress& progress, std::stop_token stop)
@@ -184,11 +190,13 @@ void Check::check_other_objects(CheckDepth depth) {
         if (depth == CheckDepth::structure && kind != ObjectKind::index_fragment) {
             const auto end = read_object_end(
                 repository_.storage(), repository_.keyring(), name, bytes, kind);
+            if (is_gone(end)) continue;
             if (!end.ok()) problem(end.error().describe());
             else if (!end->trailer.check_holds) problem(name + ": damaged trailer");
             continue;
         }
         const auto object = repository_.storage().get(name, UINT32_MAX);
+        if (is_gone(object)) continue;
         if (!object.ok()) {
             problem(object.error().describe());
             continue;

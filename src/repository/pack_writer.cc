@@ -71,8 +71,24 @@ void PackWriter::fail(Status status) {
 void PackWriter::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        changed_.wait(lock, [this] { return !queue_.empty() || closing_ || !status_.ok(); });
-        if (queue_.empty() || !status_.ok()) return;
+        changed_.wait(lock, [this] {
+            return !queue_.empty() || closing_ || flush_ == Flush::wanted || !status_.ok();
+        });
+        if (!status_.ok()) return;
+        if (queue_.empty() && flush_ == Flush::wanted) {
+            flush_ = Flush::running;
+            lock.unlock();
+            close_open_pack();
+            output([this]() -> Status {
+                std::lock_guard guard(mutex_);
+                flush_ = Flush::none;
+                changed_.notify_all();
+                return {};
+            });
+            lock.lock();
+            continue;
+        }
+        if (queue_.empty()) return;
         EncodedChunk chunk = std::move(queue_.front());
         queue_.pop_front();
         const std::size_t bytes = chunk.bytes();
@@ -151,6 +167,19 @@ Status PackWriter::write_end(const ObjectEncoder& encoder) {
     return {};
 }
 
+void PackWriter::close_open_pack() {
+    if (!encoder_ && !small_.empty()) open_pack();
+    if (encoder_) close_pack();
+}
+
+Status PackWriter::flush() {
+    std::unique_lock lock(mutex_);
+    flush_ = Flush::wanted;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return flush_ == Flush::none || !status_.ok(); });
+    return status_;
+}
+
 Result<std::vector<EncodedChunk>> PackWriter::finish(SmallRest rest) {
     {
         std::lock_guard lock(mutex_);
@@ -158,8 +187,7 @@ Result<std::vector<EncodedChunk>> PackWriter::finish(SmallRest rest) {
     }
     changed_.notify_all();
     thread_.join();
-    if (!encoder_ && !small_.empty() && rest == SmallRest::write) open_pack();
-    if (encoder_) close_pack();
+    if (rest == SmallRest::write || encoder_) close_open_pack();
     output_.reset();
     HF_TRY_STATUS(status());
     return std::exchange(small_, {});

@@ -46,6 +46,8 @@ class PackWriter {
     Status append(EncodedChunk chunk);
     // Packs that were closed since the last call.
     std::vector<FinishedContainer> take_finished();
+    // Waits until what was appended is in closed packs.
+    Status flush();
     // Waits for the thread and closes the open pack, if it is open. What waited for a pack to begin
     // is returned. With close_small, that is written as a pack too.
     enum class SmallRest { hand_back, write };
@@ -62,6 +64,7 @@ class PackWriter {
     void open_pack();
     void drain();
     void close_pack();
+    void close_open_pack();
     // Hashing and writing, in the order of the calls.
     void output(std::function<Status()> task);
     Status write_end(const ObjectEncoder& encoder);
@@ -87,6 +90,7 @@ class PackWriter {
     std::size_t queue_total_ = 0;
     std::uint64_t appended_bytes_ = 0;
     bool closing_ = false;
+    enum class Flush { none, wanted, running } flush_ = Flush::none;
     Status status_;
     std::vector<FinishedContainer> finished_;
 

@@ -183,8 +183,11 @@ Status Repository::load_points(const std::vector<ObjectInfo>& points) {
         if (!name || folded_.contains(name->id) || !loaded_points_.insert(name->id).second) continue;
         const auto end = read_object_end(
             *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
-        // One damaged point must not shut out the others; `check` names it.
-        if (!end.ok() && end.error().code() != ErrorCode::corrupt) return end.error();
+        // One damaged point must not shut out the others; `check` names it. One that is gone was
+        // removed after the listing.
+        if (!end.ok() && end.error().code() != ErrorCode::corrupt &&
+            end.error().code() != ErrorCode::not_found)
+            return end.error();
         if (!end.ok() || !check_identity(*end, name->id, info.name).ok()) continue;
         add_point_to_index(*name, end->trailer.header, end->table, end->object_bytes);
     }
@@ -261,7 +264,10 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
                                          [&](const FoldedPoint& p) { return p.id == name->id; });
             HF_TRY(point.record, decode_restore_point(it->record));
         } else {
-            HF_TRY(point, read_point_or_damage(info, *name));
+            auto read = read_point_or_damage(info, *name);
+            if (!read.ok() && read.error().code() == ErrorCode::not_found) continue;
+            if (!read.ok()) return read.error();
+            point = std::move(*read);
         }
         marks.apply(point);
         result.push_back(std::move(point));
@@ -278,7 +284,10 @@ Result<std::vector<PointInfo>> Repository::latest(
     const auto visit = [&](const ObjectInfo& info) -> Status {
         const auto name = parse_point_name(info.name);
         if (!name || done == name->source) return {};
-        HF_TRY(PointInfo point, read_point_or_damage(info, *name));
+        auto read = read_point_or_damage(info, *name);
+        if (!read.ok() && read.error().code() == ErrorCode::not_found) return {};
+        if (!read.ok()) return read.error();
+        PointInfo& point = *read;
         if (point.record.is_partial) return {};
         marks.apply(point);
         const Choice choice = choose(point);

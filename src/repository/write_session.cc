@@ -12,12 +12,8 @@
 namespace holdfast {
 namespace {
 
-// An interruption between two fragments costs no data (packs are adopted), but their tables must be
-// read again: that is cheap for a gibibyte.
-constexpr std::uint64_t checkpoint_bytes = 1u << 30;
 // What waits to be named takes memory, some 200 bytes a chunk with its copies: 13 MiB.
 constexpr std::size_t checkpoint_chunks = 1u << 16;
-constexpr TimeNs checkpoint_interval = 300 * ns_per_second;
 
 std::string read_line(const char* path) {
     auto data = read_file(path, 1 << 16);
@@ -211,6 +207,8 @@ Status WriteSession::write_fragment() {
 }
 
 Status WriteSession::maybe_checkpoint() {
+    const std::unique_lock lock(fragment_mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) return {};  // somebody is at it
     collect(*data_);
     collect(*metadata_);
     const TimeNs now = repository_.clock().monotonic();
@@ -221,17 +219,13 @@ Status WriteSession::maybe_checkpoint() {
     return write_fragment();
 }
 
-Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& record) {
-    HF_TRY(const auto small_data, data_->finish(PackWriter::SmallRest::hand_back));
-    HF_TRY(const auto small_metadata, metadata_->finish(PackWriter::SmallRest::hand_back));
-    collect(*data_);
-    collect(*metadata_);
-    HF_TRY_STATUS(write_fragment());
-
+// The point with these chunks in its own object; it is durable then, and in the index.
+Result<PointName> WriteSession::put_point(const RestorePointRecord& record,
+                                          std::span<const Chunks> chunks) {
     ObjectEncoder encoder(
         repository_.keyring().new_object(ObjectKind::restore_point, repository_.random()));
-    for (const auto* chunks : {&small_data, &small_metadata})
-        for (const EncodedChunk& chunk : *chunks) encoder.add_chunk(chunk);
+    for (const Chunks& part : chunks)
+        for (const EncodedChunk& chunk : part) encoder.add_chunk(chunk);
     encoder.add_record(encode_restore_point(record));
     const Bytes object = finish_object(encoder);
     PointName name{repository_.keyring().source_id(record.host, record.name),
@@ -239,6 +233,41 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     stored_bytes_ += object.size();
     HF_TRY_STATUS(
         repository_.storage().put(point_name(name), object, Durability::immediate));
+    repository_.add_point_to_index(name, encoder.header(), encoder.table(), object.size());
+    return name;
+}
+
+void WriteSession::remove_partial() {
+    // One that stays is hidden, and garbage once there is a complete point.
+    if (partial_) (void)repository_.storage().remove(*partial_).ok();
+    partial_.reset();
+}
+
+Status WriteSession::put_partial(RestorePointRecord record) {
+    const std::lock_guard lock(fragment_mutex_);
+    HF_TRY_STATUS(data_->flush());
+    HF_TRY_STATUS(metadata_->flush());
+    collect(*data_);
+    collect(*metadata_);
+    HF_TRY_STATUS(write_fragment());
+    record.is_partial = true;
+    // Its own time, so that the newest partial point is the first of a listing.
+    record.started = record.finished = repository_.clock().now();
+    HF_TRY(const PointName name, put_point(record, {}));
+    remove_partial();
+    partial_ = point_name(name);
+    return {};
+}
+
+Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& record) {
+    HF_TRY(Chunks small_data, data_->finish(PackWriter::SmallRest::hand_back));
+    HF_TRY(Chunks small_metadata, metadata_->finish(PackWriter::SmallRest::hand_back));
+    const std::lock_guard lock(fragment_mutex_);
+    collect(*data_);
+    collect(*metadata_);
+    HF_TRY_STATUS(write_fragment());
+    const std::array chunks{std::move(small_data), std::move(small_metadata)};
+    HF_TRY(const PointName name, put_point(record, chunks));
     // Safety rests on this order, not on clocks: a pruner that took this session for dead wrote its
     // fence before it listed the points.
     const auto fence = repository_.storage().head("fences/" + lease_.session.hex());
@@ -247,7 +276,7 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
                      "a prune took this backup for dead; its restore point is unverified: run the "
                      "backup again");
     if (fence.error().code() != ErrorCode::not_found) return fence.error();
-    repository_.add_point_to_index(name, encoder.header(), encoder.table(), object.size());
+    remove_partial();
     end_lease();
     return Committed{name.id, stored_bytes_};
 }
@@ -255,6 +284,7 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
 Status WriteSession::abandon() {
     HF_TRY(const auto data, data_->finish(PackWriter::SmallRest::write));
     HF_TRY(const auto metadata, metadata_->finish(PackWriter::SmallRest::write));
+    const std::lock_guard lock(fragment_mutex_);
     collect(*data_);
     collect(*metadata_);
     HF_TRY_STATUS(write_fragment());

@@ -20,7 +20,12 @@ struct WriterIdentity {
 };
 WriterIdentity this_process(const std::string& host);
 
-// claim, append and contains are thread-safe; the rest is for one thread.
+// At least so often, a fragment names what was stored. An interruption between two fragments costs no
+// data (packs are adopted), but their tables must be read again: that is cheap for a gibibyte.
+inline constexpr std::uint64_t checkpoint_bytes = 1u << 30;
+inline constexpr TimeNs checkpoint_interval = 300 * ns_per_second;
+
+// claim, append, contains, new_bytes and maybe_checkpoint are thread-safe; the rest is for one thread.
 // Memory: what is known of chunks that no fragment names yet, about 200 bytes each, for 65,536 chunks
 // and those of the open packs; and the pack writers' bounds.
 class WriteSession {
@@ -41,6 +46,10 @@ class WriteSession {
 
     // Writes a fragment for what is stored, when enough was stored since the last one.
     Status maybe_checkpoint();
+    // Makes everything that was appended durable and known, and `record` (a partial point, whose
+    // tree refers to nothing else) the parent of the next run, should this one be interrupted. It
+    // takes the place of this session's last partial point. Nothing may be appended meanwhile.
+    Status put_partial(RestorePointRecord record);
     // Packs, index, restore point, in this order; then reads the fences. Returns the point's id; on
     // return it is durable. Errors: conflict when a pruner fenced this session off.
     struct Committed {
@@ -58,6 +67,9 @@ class WriteSession {
     Status adopt(const SessionId& session);
     void collect(PackWriter& packs);
     Status write_fragment();
+    using Chunks = std::vector<EncodedChunk>;
+    Result<PointName> put_point(const RestorePointRecord& record, std::span<const Chunks> chunks);
+    void remove_partial();
     void end_lease();
 
     Repository& repository_;
@@ -71,6 +83,9 @@ class WriteSession {
         std::unordered_set<ChunkId, IdHash<ChunkId>> ids;
     };
     mutable std::array<Shard, 16> claimed_;
+    std::optional<std::string> partial_;  // the name of the last one
+
+    std::mutex fragment_mutex_;          // guards what follows
     IndexFragmentRecord fragment_;       // of packs that were closed since the last fragment
     std::uint64_t fragment_bytes_ = 0;   // stored bytes that it names
     std::uint64_t stored_bytes_ = 0;

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <map>
-#include <set>
 
+#include "base/disk_map.h"
+#include "base/string_sorter.h"
 #include "base/worker_pool.h"
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
@@ -35,7 +35,9 @@ struct Piece {
     std::uint64_t file_offset = 0;
 };
 
-using LinkKey = std::pair<std::uint32_t, std::uint64_t>;  // (file system, inode)
+DiskMap::Key link_key(const Metadata& metadata) {
+    return {metadata.file_system, metadata.inode};
+}
 
 // The state of one restore. The tree is walked twice: for directories and files; then, when all
 // contents are there, for links, special files, and the directories' own metadata.
@@ -89,13 +91,11 @@ class Restore {
     std::vector<Piece> window_;
     std::vector<std::shared_ptr<FileWriter>> plain_files_;  // inline or empty
     std::size_t window_file_count_ = 0, window_directory_count_ = 0;
-    // Where the first name of a hard-linked file is: path components below the target.
-    std::map<LinkKey, std::vector<std::string>> first_names_;
-    std::vector<std::string> components_;
+    // Where the first name of a hard-linked file is: its path below the target.
+    DiskMap first_names_;
+    std::string path_;  // of the open directory below the target; with a trailing slash, or empty
 
-    std::atomic<std::size_t> running_{0};
     mutable std::mutex mutex_;  // guards what follows
-    std::condition_variable idle_;
     RestoreReport report_;
     std::optional<Error> fatal_;
 
@@ -199,21 +199,29 @@ Status Restore::count_only(const Entry& entry) {
 
 Status Restore::remove_extras(const std::shared_ptr<TargetDirectory>& directory,
                               const Entry& entry) {
-    // Both lists are sorted, so one directory's names are all that is held.
-    std::set<std::string> extras;
-    HF_TRY_STATUS(directory->for_each_name([&extras](const std::string& name) -> Status {
-        extras.insert(name);
+    // Both lists are sorted: what is in the first alone goes.
+    StringSorter names;
+    HF_TRY_STATUS(
+        directory->for_each_name([&names](const std::string& name) { return names.add(name); }));
+    HF_TRY_STATUS(names.finish());
+    std::string name;
+    HF_TRY(bool has_name, names.next(name));
+    const auto next = [&]() -> Status {
+        HF_TRY(has_name, names.next(name));
         return {};
-    }));
-    HF_TRY_STATUS(for_each_entry(*chunks_, entry, [&extras](const Entry& child) -> Status {
-        extras.erase(child.name);
-        return {};
-    }));
-    for (const std::string& name : extras) {
+    };
+    const auto remove_and_next = [&]() -> Status {
         const Status removed = directory->remove_tree(name);
         if (!removed.ok()) problem(removed.error());
         else ++report_.removed;
-    }
+        return next();
+    };
+    const auto keep = [&](const Entry& child) -> Status {
+        while (has_name && name < child.name) HF_TRY_STATUS(remove_and_next());
+        return has_name && name == child.name ? next() : ok_status();
+    };
+    HF_TRY_STATUS(for_each_entry(*chunks_, entry, keep));
+    while (has_name) HF_TRY_STATUS(remove_and_next());
     return {};
 }
 
@@ -244,9 +252,10 @@ Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directo
         problem(child.error());
         return {};
     }
-    components_.push_back(entry.name);
+    const std::size_t above = path_.size();
+    path_ += entry.name + '/';
     const Status done = first_pass(*child, entry);
-    components_.pop_back();
+    path_.resize(above);
     if (++window_directory_count_ >= window_directories) HF_TRY_STATUS(flush_window());
     return done;
 }
@@ -254,11 +263,10 @@ Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directo
 Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
     const Metadata& metadata = entry.metadata;
     if (metadata.has_links) {
-        std::vector<std::string> path = components_;
-        path.push_back(entry.name);
+        HF_TRY(const bool is_first,
+               first_names_.insert(link_key(metadata), as_bytes(path_ + entry.name)));
         // Another name of a file that is there already: linked in the second pass.
-        if (!first_names_.try_emplace({metadata.file_system, metadata.inode}, std::move(path)).second)
-            return {};
+        if (!is_first) return {};
     }
     auto file = std::make_shared<FileWriter>(directory, entry, options_.overwrite, purpose_);
     if (purpose_ == FileWriter::Purpose::write) {
@@ -338,31 +346,19 @@ Status Restore::flush_window() {
     sorted.reserve(window_.size());
     for (const Place& place : places) sorted.push_back(std::move(window_[place.piece]));
     window_.clear();
-    const auto start = [this](auto task) {
-        ++running_;
-        pool_.submit([this, task] {
-            task();
-            if (--running_ == 0) {
-                std::lock_guard lock(mutex_);
-                idle_.notify_all();
-            }
-        });
-    };
     const std::span<const Piece> pieces(sorted);
     for (std::size_t begin = 0; begin < pieces.size();) {
         std::size_t end = begin + 1;
         while (end < pieces.size() && pieces[end].chunk == pieces[begin].chunk) ++end;
-        start([this, part = pieces.subspan(begin, end - begin)] { fetch(part); });
+        pool_.submit([this, part = pieces.subspan(begin, end - begin)] { fetch(part); });
         begin = end;
     }
     const std::span<const std::shared_ptr<FileWriter>> plain(plain_files_);
     for (std::size_t begin = 0; begin < plain.size(); begin += files_a_task)
-        start([this, part = plain.subspan(begin, std::min(files_a_task, plain.size() - begin))] {
+        pool_.submit([this, part = plain.subspan(begin, std::min(files_a_task, plain.size() - begin))] {
             write_plain(part);
         });
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return running_ == 0; });
-    lock.unlock();
+    pool_.wait_idle();
     plain_files_.clear();
     window_file_count_ = window_directory_count_ = 0;
     return fatal();
@@ -438,9 +434,10 @@ Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& direct
         const auto child = TargetDirectory::open_child(directory, entry.name);
         // What could not be made was reported in the first pass.
         if (!child.ok()) return {};
-        components_.push_back(entry.name);
+        const std::size_t above = path_.size();
+        path_ += entry.name + '/';
         const Status done = second_pass(*child, entry);
-        components_.pop_back();
+        path_.resize(above);
         return done;
     }
     Status made;
@@ -479,19 +476,22 @@ Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
 }
 
 Status Restore::make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
-    std::vector<std::string> own = components_;
-    own.push_back(entry.name);
-    const LinkKey key{entry.metadata.file_system, entry.metadata.inode};
-    const auto [first, is_first] = first_names_.try_emplace(key, own);
-    if (first->second == own)
+    const std::string own = path_ + entry.name;
+    const DiskMap::Key key = link_key(entry.metadata);
+    HF_TRY_STATUS(first_names_.insert(key, as_bytes(own)));
+    HF_TRY(const auto found, first_names_.find(key));
+    if (!found) return Error(ErrorCode::internal, "a hard link was forgotten");
+    const std::string first(as_text(*found));
+    if (first == own)
         return entry.metadata.type == EntryType::file ? ok_status()
                                                       : make_special(*directory, entry);
     // Down from the target, one component at a time.
     std::shared_ptr<TargetDirectory> from = root_;
-    for (std::size_t i = 0; i + 1 < first->second.size(); ++i) {
-        HF_TRY(from, TargetDirectory::open_child(from, first->second[i]));
+    std::size_t begin = 0;
+    for (std::size_t end; (end = first.find('/', begin)) != std::string::npos; begin = end + 1) {
+        HF_TRY(from, TargetDirectory::open_child(from, first.substr(begin, end - begin)));
     }
-    const char* old_name = first->second.back().c_str();
+    const char* old_name = first.c_str() + begin;
     const char* name = entry.name.c_str();
     ++progress_.entries;
     if (entry.metadata.type == EntryType::file) ++report_.files;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file_io.h"
+#include "base/string_sorter.h"
 
 namespace holdfast {
 namespace {
@@ -75,23 +76,19 @@ Result<std::shared_ptr<TargetDirectory>> TargetDirectory::make_child(
 }
 
 Status TargetDirectory::for_each_name(const std::function<Status(const std::string&)>& visit) {
-    std::vector<std::string> names;
-    {
-        UniqueFd fd(::openat(fd_.get(), ".", open_flags));
-        if (!fd.valid()) return Error::from_errno(errno, path());
-        const std::unique_ptr<DIR, DirectoryCloser> directory(::fdopendir(fd.get()));
-        if (!directory) return Error::from_errno(errno, path());
-        fd.release();
-        for (;;) {
-            errno = 0;
-            const dirent* entry = ::readdir(directory.get());
-            if (entry == nullptr) break;
-            const std::string name = entry->d_name;
-            if (name != "." && name != "..") names.push_back(name);
-        }
-        if (errno != 0) return Error::from_errno(errno, path());
+    UniqueFd fd(::openat(fd_.get(), ".", open_flags));
+    if (!fd.valid()) return Error::from_errno(errno, path());
+    const std::unique_ptr<DIR, DirectoryCloser> directory(::fdopendir(fd.get()));
+    if (!directory) return Error::from_errno(errno, path());
+    fd.release();
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr) break;
+        const std::string name = entry->d_name;
+        if (name != "." && name != "..") HF_TRY_STATUS(visit(name));
     }
-    for (const std::string& name : names) HF_TRY_STATUS(visit(name));
+    if (errno != 0) return Error::from_errno(errno, path());
     return {};
 }
 
@@ -102,8 +99,16 @@ Status TargetDirectory::remove_tree(const std::string& name) {
         UniqueFd fd(::openat(fd_.get(), name.c_str(), open_flags));
         if (!fd.valid()) return Error::from_errno(errno, name);
         TargetDirectory child(std::move(fd), nullptr, path() + '/' + name);
-        HF_TRY_STATUS(child.for_each_name(
-            [&child](const std::string& inner) { return child.remove_tree(inner); }));
+        // All names first: a directory that shrinks while it is listed may tell some of them not.
+        StringSorter names;
+        HF_TRY_STATUS(child.for_each_name([&names](const std::string& n) { return names.add(n); }));
+        HF_TRY_STATUS(names.finish());
+        std::string inner;
+        for (;;) {
+            HF_TRY(const bool is_name, names.next(inner));
+            if (!is_name) break;
+            HF_TRY_STATUS(child.remove_tree(inner));
+        }
     }
     if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) != 0)
         return Error::from_errno(errno, name);

@@ -33,6 +33,7 @@ class TargetDirectory {
     std::string path() const;
     // Removes a name and, for a directory, all below it.
     Status remove_tree(const std::string& name);
+    // In no order. What `visit` does must not change the directory.
     Status for_each_name(const std::function<Status(const std::string&)>& visit);
 
   private:
