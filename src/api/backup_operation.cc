@@ -73,6 +73,25 @@ void never_enter(const std::string& path, FilesOptions& options) {
     options.never_enter.insert({device, info.st_ino});
 }
 
+// Whatever links and mounts the two paths go through: a directory is known by its inode.
+bool is_at_or_below(const std::string& path, const std::string& directory) {
+    struct stat wanted{}, here{};
+    if (::stat(directory.c_str(), &wanted) != 0) return false;
+    std::string up = path;
+    if (::stat(up.c_str(), &here) != 0) return false;
+    if (!S_ISDIR(here.st_mode)) up = up.substr(0, up.rfind('/') + 1);
+    for (;; up += "/..") {
+        struct stat at{};
+        if (::stat(up.c_str(), &at) != 0) return false;
+        if (at.st_dev == wanted.st_dev && at.st_ino == wanted.st_ino) return true;
+        struct stat above{};
+        // The root is its own parent.
+        if (::stat((up + "/..").c_str(), &above) != 0 ||
+            (above.st_dev == at.st_dev && above.st_ino == at.st_ino))
+            return false;
+    }
+}
+
 Result<ResolvedSource> open_files(const BackupRequest& request,
                                   const ResolvedAccess& access,
                                   const std::string& source) {
@@ -100,7 +119,7 @@ Result<ResolvedSource> open_files(const BackupRequest& request,
     if (request.files_from0) {
         HF_TRY(options.only, read_files_from0(*request.files_from0, root));
     }
-    if (root == access.repository || root.starts_with(access.repository + '/'))
+    if (is_at_or_below(root, access.repository))
         return Error(ErrorCode::invalid_argument,
                      "the source " + root + " is the repository, or in it");
     never_enter(access.repository, options);
@@ -151,6 +170,7 @@ Result<std::unique_ptr<Repository>> open_or_create(const ResolvedAccess& access,
         !access.is_default || request.dry_run)
         return repository;
     HF_TRY(response.created, init_repository(access, std::nullopt, {}));
+    if (request.on_created) request.on_created(*response.created);
     return open_repository(access);
 }
 
@@ -180,6 +200,9 @@ Status backup(const BackupRequest& request,
     options.time = request.time;
     options.program = std::string("holdfast ") + version_text();
     options.mode = request.dry_run ? BackupOptions::Mode::dry_run : BackupOptions::Mode::store;
+    // A stream is read once, and ends when it ends.
+    const bool is_stream = request.stdin_name || !request.stdin_command.empty();
+    if (request.shows_progress && !is_stream) options.estimate = BackupOptions::Estimate::walk;
     for (ResolvedSource& source : sources) {
         options.source_url = source.url;
         options.name = request.name.value_or(source.name);

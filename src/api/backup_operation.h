@@ -1,6 +1,8 @@
 // Operation `backup`.
 #pragma once
 
+#include <functional>
+
 #include <stop_token>
 
 #include "api/repository_access.h"
@@ -10,6 +12,9 @@
 namespace holdfast {
 
 struct BackupRequest {
+    // Called as soon as the embedded repository was made: its recovery key is told only once.
+    std::function<void(const InitResponse&)> on_created;
+    bool shows_progress = false;  // somebody looks at it: how much there is may be counted
     AccessRequest access;
     std::vector<std::string> sources;  // paths or URLs; empty with a stream
     std::string type = "incremental";

@@ -76,6 +76,44 @@ class Walker {
     std::jthread thread_;
 };
 
+// Counts a source for the progress, in a thread of its own.
+class Estimator {
+  public:
+    Estimator(Source& source, Progress& progress)
+        : thread_([&source, &progress, files = progress.files.load(),
+                   bytes = progress.bytes.load()](const std::stop_token& stop) {
+              run(source, progress, files, bytes, stop);
+          }) {}
+
+  private:
+    // `files` and `bytes`: what was dealt with before.
+    static void run(Source& source,
+                    Progress& progress,
+                    std::uint64_t files,
+                    std::uint64_t bytes,
+                    const std::stop_token& stop) {
+        const auto stream = source.walk();
+        if (!stream.ok()) return;  // the backup meets the same error
+        for (EventBatch batch; !stop.stop_requested(); batch.clear()) {
+            if (!(*stream)->next(batch).ok()) return;
+            if (batch.empty()) {
+                progress.total_files = files;
+                progress.total_bytes = bytes;
+                return;
+            }
+            for (const SourceEvent& event : batch) {
+                if (event.kind != SourceEventKind::entry ||
+                    event.metadata.type != EntryType::file || event.metadata.size >= stream_size)
+                    continue;
+                ++files;
+                bytes += event.metadata.size;
+            }
+        }
+    }
+
+    std::jthread thread_;
+};
+
 // The state of one backup. For one thread; others work for it.
 class Backup {
   public:
@@ -88,7 +126,8 @@ class Backup {
           source_(source),
           options_(options),
           progress_(progress),
-          stop_(std::move(stop)) {}
+          stop_(std::move(stop)),
+          read_before_(progress.read_bytes) {}
 
     Result<BackupReport> run();
 
@@ -99,6 +138,8 @@ class Backup {
     };
 
     Status choose_parent();
+    void expect(const RestorePointStats& stats);
+    std::uint64_t read_bytes() const { return progress_.read_bytes - read_before_; }
     Status walk();
     Status handle(SourceEvent& event);
     Status handle_enter(SourceEvent& event);
@@ -117,6 +158,7 @@ class Backup {
     Status apply(TreeItem& item);
     Status apply_link(TreeItem& item);
     Status apply_task(const std::string& path, FileTask& task);
+    Status leave_out(const FileTask& task);
     Status maybe_put_partial();
     Status stop_walking();
     Result<BackupReport> finish();
@@ -127,6 +169,7 @@ class Backup {
     const BackupOptions& options_;
     Progress& progress_;
     const std::stop_token stop_;
+    const std::uint64_t read_before_;  // by the backups that share the progress
 
     BackupReport report_;
     RestorePointRecord record_;
@@ -204,7 +247,14 @@ Status Backup::choose_parent() {
     // Files that were changed while the previous backup ran are read again.
     previous_started_ = parent->record.walked - clock_tick;
     previous_root_ = std::make_shared<const Entry>(parent->record.root);
+    expect(parent->record.stats);
     return {};
+}
+
+// As much as the last time is as good a guess as any.
+void Backup::expect(const RestorePointStats& stats) {
+    progress_.total_files = progress_.files + stats.files;
+    progress_.total_bytes = progress_.bytes + stats.content_bytes;
 }
 
 Result<BackupReport> Backup::run() {
@@ -242,7 +292,11 @@ Result<BackupReport> Backup::run() {
             options_.threads);
         merger_.emplace(*nodes_);
     }
+    std::optional<Estimator> estimator;
+    if (!previous_root_ && options_.estimate == BackupOptions::Estimate::walk)
+        estimator.emplace(source_, progress_);
     Status walked = walk();
+    estimator.reset();
     if (walked.ok() && session_) {
         submit_open_group();
         walked = drain(0);
@@ -495,9 +549,20 @@ Status Backup::apply_link(TreeItem& item) {
     // The other name has vanished, or could not be read: this one is still there.
     auto task = std::make_shared<FileTask>();
     task->event = std::move(*item.event);
+    if (item.task->previous) {
+        auto previous = std::make_shared<Entry>(*item.task->previous);
+        previous->name = task->event.name;
+        task->previous = std::move(previous);
+    }
     pipeline_->submit_file(task);
     task->wait();
     return apply_task(item.name, *task);
+}
+
+Status Backup::leave_out(const FileTask& task) {
+    --record_.stats.files;
+    record_.stats.content_bytes -= task.event.metadata.size;
+    return {};
 }
 
 Status Backup::apply_task(const std::string& path, FileTask& task) {
@@ -505,17 +570,20 @@ Status Backup::apply_task(const std::string& path, FileTask& task) {
     if (!task.is_stored() && merger_->depth() == 0)
         return stop_.stop_requested()
                    ? Error(ErrorCode::cancelled, "interrupted: what was stored is kept for the next backup")
-                   : Error(ErrorCode::internal, task.problem);
+                   : Error(ErrorCode::unavailable, path + ": " + task.problem);
     switch (task.outcome) {
         case FileOutcome::stored: break;
-        case FileOutcome::stored_unstable: problem(path, task.problem); break;
+        case FileOutcome::unstable:
+            // Half of one version and half of another is worth nothing: the last whole one is.
+            problem(path, task.problem + (task.previous ? ": its previous version is kept" : ""));
+            if (!task.previous) return leave_out(task);
+            record_.stats.content_bytes +=
+                task.previous->metadata.size - task.event.metadata.size;
+            return merger_->add(*task.previous);
         case FileOutcome::skipped:
             if (!stop_.stop_requested()) problem(path, task.problem);
             [[fallthrough]];
-        case FileOutcome::vanished:
-            --record_.stats.files;
-            record_.stats.content_bytes -= task.event.metadata.size;
-            return {};
+        case FileOutcome::vanished: return leave_out(task);
     }
     record_.stats.content_bytes += task.entry.metadata.size - task.event.metadata.size;
     // Links that wait behind it still want a copy.
@@ -524,7 +592,7 @@ Status Backup::apply_task(const std::string& path, FileTask& task) {
 
 Result<BackupReport> Backup::dry_report() {
     report_.stats = record_.stats;
-    report_.stats.read_bytes = progress_.read_bytes;
+    report_.stats.read_bytes = read_bytes();
     report_.stats.skipped = report_.problem_count;
     return std::move(report_);
 }
@@ -538,7 +606,7 @@ Result<BackupReport> Backup::finish() {
     else record_.root.name = record_.root.name.substr(record_.root.name.rfind('/') + 1);
     record_.finished = repository_.clock().now();
     record_.stats.skipped = report_.problem_count;
-    record_.stats.read_bytes = progress_.read_bytes;
+    record_.stats.read_bytes = read_bytes();
     HF_TRY(const WriteSession::Committed committed, session_->commit(record_));
     report_.point = committed.id;
     report_.stored_bytes = committed.stored_bytes;

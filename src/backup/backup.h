@@ -22,6 +22,9 @@ struct BackupOptions {
     std::string program;
     // Nothing is written: what would be read is counted.
     enum class Mode { store, dry_run } mode = Mode::store;
+    // Where no previous restore point tells how much there is, another walk counts it for whoever
+    // watches the progress.
+    enum class Estimate { none, walk } estimate = Estimate::none;
     // Threads that read, and threads that compress.
     std::size_t threads = default_threads();
 };

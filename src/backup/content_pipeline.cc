@@ -5,8 +5,37 @@
 namespace holdfast {
 namespace {
 
-// How often a file that changes while it is read is read.
+// How often a file that changes while it is read is opened. The last time it is read twice: of a file
+// that only grows, or was replaced by another, the same bytes are there the second time.
 constexpr int max_attempts = 3;
+
+// A file that hashes what is read of it.
+class HashingFile final : public SourceFile {
+  public:
+    explicit HashingFile(SourceFile& file) : file_(file) {}
+
+    Digest hash() const { return hasher_.finish(); }
+    Result<Metadata> metadata() override { return file_.metadata(); }
+    Result<bool> has_changed(const Metadata& seen) override { return file_.has_changed(seen); }
+    Result<std::vector<ExtendedAttribute>> xattrs() override { return file_.xattrs(); }
+    Result<std::vector<SourceExtent>> extents(std::uint64_t bytes) override {
+        return file_.extents(bytes);
+    }
+    Result<std::size_t> read(std::uint64_t offset, MutableByteSpan out) override {
+        HF_TRY(const std::size_t count, file_.read(offset, out));
+        Bytes place;
+        ByteWriter writer(place);
+        writer.u64(offset);
+        writer.u64(count);
+        hasher_.update(place);
+        hasher_.update(out.first(count));
+        return count;
+    }
+
+  private:
+    SourceFile& file_;
+    Hasher hasher_;
+};
 
 }  // namespace
 
@@ -47,8 +76,39 @@ void ContentPipeline::finish() {
 }
 
 template <typename ReadContent>
+Result<bool> ContentPipeline::read_once(SourceFile& file,
+                                        FileTask& task,
+                                        int attempt,
+                                        ReadContent& read_content) {
+    Metadata& metadata = task.entry.metadata;
+    if (attempt == 1) {
+        // The walk has just looked: what it saw holds if it still holds after the reading.
+        metadata = task.event.metadata;
+        HF_TRY(metadata.xattrs, file.xattrs());
+    } else {
+        HF_TRY(metadata, file.metadata());
+    }
+    const Metadata seen = metadata;
+    const auto read = [&](SourceFile& from) -> Status {
+        HF_TRY(task.entry.content, read_content(from, seen.size));
+        return {};
+    };
+    if (attempt < max_attempts) {
+        HF_TRY_STATUS(read(file));
+        HF_TRY(const bool changed, file.has_changed(seen));
+        return !changed;
+    }
+    HashingFile first(file), second(file);
+    HF_TRY_STATUS(read(first));
+    HF_TRY(const bool changed, file.has_changed(seen));
+    if (!changed) return true;
+    HF_TRY_STATUS(read(second));
+    return first.hash() == second.hash();
+}
+
+template <typename ReadContent>
 void ContentPipeline::read_stable(FileTask& task, ReadContent read_content) {
-    for (int attempt = 1;; ++attempt) {
+    for (int attempt = 1; attempt <= max_attempts; ++attempt) {
         auto file = source_.open(task.event);
         if (!file.ok()) {
             task.outcome = file.error().code() == ErrorCode::not_found ? FileOutcome::vanished
@@ -56,33 +116,18 @@ void ContentPipeline::read_stable(FileTask& task, ReadContent read_content) {
             task.problem = file.error().message();
             return;
         }
-        const auto attempt_once = [&]() -> Result<bool> {
-            if (attempt == 1) {
-                // The walk has just looked: what it saw holds if it still holds after the reading.
-                task.entry.metadata = task.event.metadata;
-                HF_TRY(task.entry.metadata.xattrs, (*file)->xattrs());
-            } else {
-                HF_TRY(task.entry.metadata, (*file)->metadata());
-            }
-            const Metadata seen = task.entry.metadata;
-            HF_TRY(task.entry.content, read_content(**file, seen.size));
-            return (*file)->has_changed(seen);
-        };
-        const auto changed = attempt_once();
+        const auto is_stable = read_once(**file, task, attempt, read_content);
+        if (is_stable.ok() && *is_stable) return;
         const bool became_shorter =
-            !changed.ok() && changed.error().code() == ErrorCode::conflict;
-        if (!changed.ok() && (!became_shorter || attempt == max_attempts)) {
+            !is_stable.ok() && is_stable.error().code() == ErrorCode::conflict;
+        if (!is_stable.ok() && !became_shorter) {
             task.outcome = FileOutcome::skipped;
-            task.problem = changed.error().message();
-            return;
-        }
-        if (changed.ok() && !*changed) return;
-        if (attempt == max_attempts) {
-            task.outcome = FileOutcome::stored_unstable;
-            task.problem = "it changed each time it was read";
+            task.problem = is_stable.error().message();
             return;
         }
     }
+    task.outcome = FileOutcome::unstable;
+    task.problem = "it changed each time it was read";
 }
 
 Result<Content> ContentPipeline::read_large(SourceFile& file,
@@ -126,8 +171,7 @@ bool ContentPipeline::read_small(FileTask& task, Group& group) {
         group.content.resize(start);
         return Content(std::move(content));
     });
-    if (task.outcome == FileOutcome::skipped || task.outcome == FileOutcome::vanished)
-        group.content.resize(start);
+    if (!task.is_stored()) group.content.resize(start);
     return is_small;
 }
 

@@ -34,6 +34,12 @@ class ContentPipeline {
     // Reads a small file to the group's end; false when it has to be read as a large one.
     bool read_small(FileTask& task, Group& group);
     void store_group(Group& group);
+    // Whether what was read is what the file held at one moment.
+    template <typename ReadContent>
+    Result<bool> read_once(SourceFile& file,
+                           FileTask& task,
+                           int attempt,
+                           ReadContent& read_content);
     // Opens and reads until nothing changes meanwhile.
     template <typename ReadContent>
     void read_stable(FileTask& task, ReadContent read_content);

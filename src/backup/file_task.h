@@ -9,7 +9,7 @@ namespace holdfast {
 
 enum class FileOutcome : std::uint8_t {
     stored,
-    stored_unstable,  // stored, but it changed each time it was read
+    unstable,  // it changed each time it was read: nothing of it is taken
     vanished,         // deleted before it was opened: as if it had never been there
     skipped,          // could not be read; `problem` says why
 };
@@ -23,9 +23,7 @@ struct FileTask {
     FileOutcome outcome = FileOutcome::stored;
     std::string problem;
 
-    bool is_stored() const {
-        return outcome == FileOutcome::stored || outcome == FileOutcome::stored_unstable;
-    }
+    bool is_stored() const { return outcome == FileOutcome::stored; }
     // By the reading thread: first that it is done, then who waits is woken.
     void mark_done() { done_.store(true, std::memory_order_release); }
     void wake() { done_.notify_all(); }

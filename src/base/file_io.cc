@@ -57,19 +57,9 @@ Result<Bytes> read_file(const std::string& path, std::uint64_t limit_bytes) {
     if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
     if (static_cast<std::uint64_t>(info.st_size) > limit_bytes)
         return Error(ErrorCode::invalid_argument, path + ": larger than expected");
-    // Files of /proc have no size: read on until the end, in any case.
-    Bytes data;
-    std::size_t used = 0;
-    for (;;) {
-        data.resize(std::max<std::size_t>(static_cast<std::size_t>(info.st_size) + 1, used + 4096));
-        HF_TRY(const std::size_t count,
-               read_at(fd.get(), MutableByteSpan(data).subspan(used), used, path.c_str()));
-        used += count;
-        if (used < data.size()) break;
-        if (used > limit_bytes)
-            return Error(ErrorCode::invalid_argument, path + ": larger than expected");
-    }
-    data.resize(used);
+    // Files of /proc have no size, and a pipe has none: read on until the end, in any case.
+    auto data = read_stream(fd.get(), limit_bytes);
+    if (!data.ok()) return std::move(data).error().with_context("reading " + path);
     return data;
 }
 

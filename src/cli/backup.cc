@@ -69,14 +69,14 @@ nlohmann::json json_of(const BackupResponse& response) {
     return document;
 }
 
-void print_created(const BackupResponse& response) {
-    const InitResponse& made = *response.created;
+void print_created(const InitResponse& made) {
     print_line("made the embedded repository at " + made.repository);
     print_line("key file:      " + made.key_file);
     print_line("recovery key:  " + made.recovery_key);
     print_line("Both are on this machine's disk: keep the recovery key elsewhere, and a copy of the");
     print_line("repository too (a backup on the source's own disk does not survive that disk).");
     print_line("");
+    std::fflush(stdout);
 }
 
 void print_text(const BackupSourceResponse& one) {
@@ -102,11 +102,14 @@ Result<ExitStatus> run(State& state, Console& console) {
     if (state.time) {
         HF_TRY(request.time, parse_rfc3339(*state.time));
     }
+    // At once: whoever kills the backup afterwards must have seen the recovery key.
+    if (!console.json) request.on_created = print_created;
     BackupResponse response;
     Progress progress;
     Status done;
     {
         const ProgressDisplay display(console, "backup", progress);
+        request.shows_progress = display.is_on();
         done = backup(request, response, progress, console.stop);
     }
     std::uint64_t skipped = 0;
@@ -117,7 +120,6 @@ Result<ExitStatus> run(State& state, Console& console) {
     if (console.json) {
         print_json(json_of(response));
     } else {
-        if (response.created) print_created(response);
         if (!console.quiet)
             for (const BackupSourceResponse& one : response.sources) print_text(one);
     }

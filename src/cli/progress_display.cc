@@ -80,7 +80,9 @@ void ProgressDisplay::show(double seconds) {
         text += '[' + std::string(filled, '#') + std::string(width - filled, '.') + "] ";
         text += std::to_string(std::min<std::uint64_t>(100, bytes * 100 / total)) + " %  ";
     }
-    text += format_count(files) + " files  " + format_bytes(bytes);
+    text += format_count(files);
+    if (progress_.total_files != 0) text += " of " + format_count(progress_.total_files);
+    text += " files  " + format_bytes(bytes);
     if (total != 0) text += " of " + format_bytes(total);
     text += "  " + format_bytes(static_cast<std::uint64_t>(rate)) + "/s";
     if (left > 0) text += "  " + format_duration(left) + " left";

@@ -14,6 +14,7 @@ class ProgressDisplay {
     // `verb` begins the line: "backup".
     ProgressDisplay(const Console& console, std::string verb, const Progress& progress);
     ~ProgressDisplay();
+    bool is_on() const { return mode_ != ProgressMode::none; }
     ProgressDisplay(const ProgressDisplay&) = delete;
     ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 

@@ -73,7 +73,7 @@ class SourceStream {
 class Source {
   public:
     virtual ~Source() = default;
-    // One stream at a time. The first event is the root: an enter, or an entry for a lone file.
+    // Streams know nothing of one another. The first event is the root: an enter, or an entry for a lone file.
     virtual Result<std::unique_ptr<SourceStream>> walk() = 0;
     virtual Result<std::unique_ptr<SourceFile>> open(const SourceEvent& event) = 0;
     // Adds xattrs and symlink target to what `metadata` holds of anything but a regular file.

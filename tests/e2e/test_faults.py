@@ -753,6 +753,49 @@ class ChangingSource(Faults):
                     got = a.read()
                     self.assertEqual(got, b.read(len(got)), name)
 
+    def test_file_written_in_place_is_never_taken_half(self):
+        size, name = 48 << 20, 'database'
+        old = b'old version.....' * (size // 16)
+        stop = threading.Event()
+
+        def write_on():
+            fd = os.open(self.path('source', name), os.O_WRONLY)
+            letter = 0
+            while not stop.is_set():
+                letter = (letter + 1) % 26
+                block = bytes([ord('a') + letter]) * (1 << 20)
+                for offset in range(0, size, 1 << 20):
+                    os.pwrite(fd, block, offset)
+            os.close(fd)
+
+        for has_previous in (False, True):
+            self.write('still', 'other')
+            self.write(name, old)
+            if has_previous:
+                self.backup()
+            stop.clear()
+            thread = threading.Thread(target=write_on)
+            thread.start()
+            try:
+                result = self.run_program(['--json', 'backup', '--host', str(has_previous), self.source]
+                                          if not has_previous else ['--json', 'backup', self.source],
+                                          expect=3)
+            finally:
+                stop.set()
+                thread.join()
+            self.assertIn(name.encode(), result.stderr)
+            one = result.json['sources'][0]
+            self.assertEqual((one['skipped'], one['files']), (1, 2 if has_previous else 1))
+            target = self.path('target %s' % has_previous)
+            self.restore(one['restore_point'], target)
+            self.assertTrue(os.path.exists(os.path.join(target, 'still')))
+            if not has_previous:
+                self.assertFalse(os.path.exists(os.path.join(target, name)))
+                continue
+            with open(os.path.join(target, name), 'rb') as file:
+                self.assertTrue(file.read() == old, 'not the version of the restore point before')
+        self.assert_check_clean()
+
     def test_files_that_are_replaced_are_whole(self):
         names = ['f%d' % i for i in range(20)] + ['big']
 
