@@ -45,9 +45,11 @@ std::string candidates(const std::vector<PointInfo>& points) {
 }
 
 Error damaged(const PointInfo& point) {
-    return {ErrorCode::corrupt,
-            "restore point " + point.id.hex().substr(0, 12) + " of " +
-                format_rfc3339(point.record.started) + " is damaged"};
+    const std::string which = "restore point " + point.id.hex().substr(0, 12) + " of " +
+                              format_rfc3339(point.record.started);
+    if (point.damage && point.damage->code() == ErrorCode::unsupported)
+        return {ErrorCode::unsupported, which + ": " + point.damage->message()};
+    return {ErrorCode::corrupt, which + " is damaged"};
 }
 
 bool is_hex(const std::string& text) {

@@ -42,6 +42,7 @@ class Check {
     Status check_entry(const Entry& entry, const std::string& path);
     Status check_directory(const Entry& entry, const std::string& path);
     bool check_run(const Run& run);
+    Status add_unindexed();
 
     Repository& repository_;
     Progress& progress_;
@@ -50,6 +51,9 @@ class Check {
     Index* index_ = nullptr;
     std::map<std::string, std::uint64_t> objects_;  // name -> bytes; 120 bytes an object
     std::map<ObjectId, StoredContainer> containers_;
+    // Containers that no fragment names: of a running backup, or because a fragment is lost.
+    std::set<ObjectId> unindexed_;
+    bool needs_unindexed_ = false;  // some restore point refers to one
     // Trees seen: a shared tree is walked once. 40 bytes a node.
     std::unordered_set<ChunkId, IdHash<ChunkId>> seen_;
     std::mutex mutex_;  // guards what follows
@@ -88,6 +92,24 @@ Status Check::collect_containers() {
             stored.chunks.push_back(std::move(location));
         }
     }
+    return {};
+}
+
+// Only if there is one: their tables are read one by one.
+Status Check::add_unindexed() {
+    std::set<ObjectId> known;
+    for (const auto& fragment : index_->fragments())
+        for (const Container& container : fragment->containers())
+            known.insert(container.header.object);
+    bool has_unknown = false;
+    for (const char* folder : {"data/", "meta/"})
+        HF_TRY_STATUS(repository_.storage().list(folder, [&](const ObjectInfo& info) {
+            const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
+            has_unknown = has_unknown || (id && !known.contains(*id));
+            return !has_unknown;
+        }));
+    if (!has_unknown) return {};
+    HF_TRY(unindexed_, repository_.find_unindexed());
     return {};
 }
 
@@ -224,6 +246,8 @@ void Check::check_clear_object(const std::string& name, ObjectKind kind) {
 bool Check::check_run(const Run& run) {
     if (run.kind != RunKind::data) return true;
     const auto located = index_->locate(run.chunk);
+    if (located.ok() && unindexed_.contains(located->container.header.object))
+        needs_unindexed_ = true;
     return located.ok() && located->location.purpose == ChunkPurpose::data &&
            run.chunk_offset + run.bytes <= located->location.raw_bytes &&
            containers_.contains(located->container.header.object) &&
@@ -265,7 +289,7 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
         HF_TRY_STATUS(cancelled());
         ++report_.points;
         if (point.is_damaged) {
-            problem("restore point " + point.id.hex() + " is damaged");
+            problem("restore point " + point.id.hex() + ": " + point.damage->describe());
             report_.damaged_points.push_back(point.id.hex());
             continue;
         }
@@ -285,6 +309,7 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     // index. A point that is committed from now on is not of this check.
     const auto points = repository_.points(std::nullopt);
     if (!points.ok()) problem(points.error().describe());
+    HF_TRY_STATUS(add_unindexed());
     HF_TRY_STATUS(collect_containers());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
     {
@@ -297,6 +322,9 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     HF_TRY_STATUS(cancelled());
     check_other_objects(depth);
     if (points.ok()) HF_TRY_STATUS(check_points(*points));
+    if (needs_unindexed_)
+        problem("the index lacks objects that restore points need: they are found by listing all "
+                "objects, which is slow");
     return std::move(report_);
 }
 

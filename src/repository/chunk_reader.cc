@@ -59,9 +59,16 @@ Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
     return key;
 }
 
+Result<LocatedChunk> ChunkReader::locate(const ChunkId& id) {
+    auto located = index_.locate(id);
+    if (located.ok() || located.error().code() != ErrorCode::not_found) return located;
+    HF_TRY_STATUS(find_more_());
+    return index_.locate(id);
+}
+
 Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
     for (;;) {
-        auto located = index_.locate(id);
+        auto located = locate(id);
         // What a manifest refers to must be there: a missing chunk is damage.
         if (!located.ok() && located.error().code() == ErrorCode::not_found)
             return Error(ErrorCode::corrupt, located.error().message());

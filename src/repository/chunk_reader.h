@@ -1,6 +1,7 @@
 // Reads chunks by id, with every check that the format gives.
 #pragma once
 
+#include <functional>
 #include <list>
 
 #include "repository/index.h"
@@ -12,8 +13,12 @@ namespace holdfast {
 // each of the last 4,096 containers.
 class ChunkReader {
   public:
-    ChunkReader(Storage& storage, const Keyring& keyring, Index& index)
-        : storage_(storage), keyring_(keyring), index_(index) {}
+    // `find_more` is called when the index does not have a chunk: what it adds is looked at once more.
+    ChunkReader(Storage& storage,
+                const Keyring& keyring,
+                Index& index,
+                std::function<Status()> find_more)
+        : storage_(storage), keyring_(keyring), index_(index), find_more_(std::move(find_more)) {}
 
     // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
     // seal only). Errors: not_found (no such chunk or object), corrupt.
@@ -23,6 +28,7 @@ class ChunkReader {
     Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored);
 
   private:
+    Result<LocatedChunk> locate(const ChunkId& id);
     Result<Bytes> read_stored(const LocatedChunk& chunk);
     Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);
@@ -30,6 +36,7 @@ class ChunkReader {
     Storage& storage_;
     const Keyring& keyring_;
     Index& index_;
+    const std::function<Status()> find_more_;
     std::mutex mutex_;  // guards keys_
     std::unordered_map<ObjectId, SecretKey, IdHash<ObjectId>> keys_;
 };

@@ -83,6 +83,22 @@ Result<Marks> list_marks(Storage& storage) {
     return marks;
 }
 
+// Ascending, each id once.
+void sort_chunks(std::vector<ChunkLocation>& chunks) {
+    std::sort(chunks.begin(), chunks.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
+    chunks.erase(std::unique(chunks.begin(), chunks.end(),
+                             [](const auto& a, const auto& b) { return a.id == b.id; }),
+                 chunks.end());
+}
+
+// One damaged point, or one of a newer format, must not shut out the others; `check` names it. One
+// that is gone was removed after it was listed.
+bool is_one_points_matter(const Error& error) {
+    return error.code() == ErrorCode::corrupt || error.code() == ErrorCode::unsupported ||
+           error.code() == ErrorCode::not_found;
+}
+
 // What a point's own object says of its chunks.
 IndexFragmentRecord fragment_of_point(const PointName& name,
                                       const EnvelopeHeader& header,
@@ -92,8 +108,7 @@ IndexFragmentRecord fragment_of_point(const PointName& name,
     if (table.chunks.empty()) return record;
     record.containers.push_back({header, {}, name.source, name.inverted_time, object_bytes});
     record.chunks = locations_of(table, header, 0);
-    std::sort(record.chunks.begin(), record.chunks.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
+    sort_chunks(record.chunks);
     return record;
 }
 
@@ -124,7 +139,10 @@ Result<Index*> Repository::index() {
     if (!index_loaded_) {
         HF_TRY_STATUS(load_index());
         index_loaded_ = true;
-        chunks_.emplace(*storage_, *keyring_, index_);
+        chunks_.emplace(*storage_, *keyring_, index_, [this]() -> Status {
+            HF_TRY_STATUS(find_unindexed());
+            return {};
+        });
     }
     return &index_;
 }
@@ -169,12 +187,83 @@ Status Repository::load_index() {
         const auto name = parse_fragment_name(info.name);
         if (!name || superseded_.contains(name->id) || !loaded_fragments_.insert(name->id).second)
             continue;
-        HF_TRY(std::shared_ptr<FlatFragment> fragment, load_fragment(info));
+        auto loaded = load_fragment(info);
+        // What a damaged one says is found elsewhere, only more slowly; `check` names it. One that is
+        // gone was replaced meanwhile.
+        if (!loaded.ok() && (loaded.error().code() == ErrorCode::corrupt ||
+                             loaded.error().code() == ErrorCode::not_found)) {
+            index_has_gaps_ = true;
+            continue;
+        }
+        if (!loaded.ok()) return std::move(loaded).error();
+        const std::shared_ptr<FlatFragment> fragment = *loaded;
         for (const ObjectId& id : fragment->record().supersedes) superseded_.insert(id);
         for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
-        index_.add(std::move(fragment));
+        index_.add(fragment);
     }
-    return load_points(points);
+    HF_TRY_STATUS(load_points(points));
+    return index_has_gaps_ && !unindexed_ ? add_unindexed() : ok_status();
+}
+
+Status Repository::unindexed_packs(const std::optional<SessionId>& session,
+                                   const TakeFragment& take) {
+    constexpr std::size_t part_chunks = 65536;
+    std::set<ObjectId> known;
+    for (const auto& fragment : index_.fragments())
+        for (const Container& container : fragment->containers())
+            known.insert(container.header.object);
+    IndexFragmentRecord part;
+    const auto take_part = [&]() -> Status {
+        sort_chunks(part.chunks);
+        return part.chunks.empty() ? ok_status() : take(std::exchange(part, {}));
+    };
+    for (const auto& [folder, kind] : {std::pair{"data/", ObjectKind::data_pack},
+                                       std::pair{"meta/", ObjectKind::metadata_pack}}) {
+        HF_TRY(const auto objects,
+               list_objects(*storage_, session ? folder + session->hex() + '/' : folder));
+        for (const ObjectInfo& info : objects) {
+            // data/<16>/<32>
+            const auto writer = SessionId::from_hex(std::string_view(info.name).substr(5, 16));
+            const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
+            if (!writer || !id || known.contains(*id)) continue;
+            auto end = read_object_end(*storage_, *keyring_, info.name, info.bytes, kind);
+            // Torn by a crash of the machine, or damaged: garbage here. Or removed meanwhile.
+            if (!end.ok() && (end.error().code() == ErrorCode::corrupt ||
+                              end.error().code() == ErrorCode::not_found))
+                continue;
+            if (!end.ok()) return std::move(end).error();
+            const auto number = static_cast<std::uint32_t>(part.containers.size());
+            part.containers.push_back({end->trailer.header, *writer, {}, 0, info.bytes});
+            for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, number))
+                part.chunks.push_back(std::move(chunk));
+            if (part.chunks.size() >= part_chunks) HF_TRY_STATUS(take_part());
+        }
+    }
+    return take_part();
+}
+
+// For who holds the mutex.
+Status Repository::add_unindexed() {
+    unindexed_.emplace();
+    return unindexed_packs(std::nullopt, [this](IndexFragmentRecord part) -> Status {
+        for (const Container& container : part.containers)
+            unindexed_->insert(container.header.object);
+        const std::string name = "index/found-" + part.containers[0].header.object.hex();
+        HF_TRY(auto fragment, cached_fragment(name, part));
+        index_.add(std::move(fragment));
+        return {};
+    });
+}
+
+Result<std::set<ObjectId>> Repository::find_unindexed() {
+    HF_TRY_STATUS(index());
+    std::lock_guard lock(index_mutex_);
+    if (!unindexed_) {
+        // A fold may have replaced fragments since they were listed.
+        HF_TRY_STATUS(load_index());
+        if (!unindexed_) HF_TRY_STATUS(add_unindexed());
+    }
+    return *unindexed_;
 }
 
 Status Repository::load_points(const std::vector<ObjectInfo>& points) {
@@ -183,11 +272,7 @@ Status Repository::load_points(const std::vector<ObjectInfo>& points) {
         if (!name || folded_.contains(name->id) || !loaded_points_.insert(name->id).second) continue;
         const auto end = read_object_end(
             *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
-        // One damaged point must not shut out the others; `check` names it. One that is gone was
-        // removed after the listing.
-        if (!end.ok() && end.error().code() != ErrorCode::corrupt &&
-            end.error().code() != ErrorCode::not_found)
-            return end.error();
+        if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
         if (!end.ok() || !check_identity(*end, name->id, info.name).ok()) continue;
         add_point_to_index(*name, end->trailer.header, end->table, end->object_bytes);
     }
@@ -234,9 +319,12 @@ Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName
 // A damaged point must not hide the others: it is shown as what its name tells.
 Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const PointName& name) {
     auto read = read_point(info, name);
-    if (read.ok() || read.error().code() != ErrorCode::corrupt) return read;
+    if (read.ok() || read.error().code() == ErrorCode::not_found ||
+        !is_one_points_matter(read.error()))
+        return read;
     PointInfo point = known_by_name(name, info.bytes);
     point.is_damaged = true;
+    point.damage = read.error();
     point.record.started = static_cast<TimeNs>(UINT64_MAX - name.inverted_time);
     return point;
 }
@@ -374,7 +462,11 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
     for (auto it = objects.rbegin(); it != objects.rend(); ++it) {
         const auto name = parse_fragment_name(it->name);
         if (!name || superseded.contains(name->id)) continue;
-        HF_TRY(const std::shared_ptr<FlatFragment> fragment, load_fragment(*it));
+        const auto loaded = load_fragment(*it);
+        // A damaged one stays as it is, for `check` to name.
+        if (!loaded.ok() && loaded.error().code() == ErrorCode::corrupt) continue;
+        if (!loaded.ok()) return loaded.error();
+        const std::shared_ptr<FlatFragment>& fragment = *loaded;
         for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
         for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
         found.live.emplace(name->id, fragment);
@@ -417,12 +509,7 @@ Result<std::uint64_t> Repository::fold() {
         HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
         merge_fragment(*flat, merged);
     }
-    std::sort(merged.chunks.begin(), merged.chunks.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
-    merged.chunks.erase(
-        std::unique(merged.chunks.begin(), merged.chunks.end(),
-                    [](const auto& a, const auto& b) { return a.id == b.id; }),
-        merged.chunks.end());
+    sort_chunks(merged.chunks);
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
     const Bytes object = encode_record_object(key, encode_index_fragment(merged));
     HF_TRY_STATUS(storage_->put(

@@ -30,6 +30,8 @@ struct PointInfo {
     bool is_held = false;
     // Its record cannot be read: only id, source and time are known.
     bool is_damaged = false;
+    // Why: `corrupt`, or `unsupported` for one that a newer program has written.
+    std::optional<Error> damage{};
 };
 
 // What a restore point's name in the storage says.
@@ -81,6 +83,14 @@ class Repository {
     // Reads through index(), which must have succeeded.
     Result<ChunkReader*> chunks();
 
+    // Containers that no fragment names: of a session that still runs or has died, or because a
+    // fragment is lost. `take` gets what their tables say, in parts of at most 65,536 chunks and one
+    // container. What cannot be read is passed over.
+    using TakeFragment = std::function<Status(IndexFragmentRecord)>;
+    Status unindexed_packs(const std::optional<SessionId>& session, const TakeFragment& take);
+    // Adds all of them to the index of this process, at the first call. Returns their ids.
+    Result<std::set<ObjectId>> find_unindexed();
+
     // All points, or those of one source, newest first within a source.
     Result<std::vector<PointInfo>> points(std::optional<SourceId> source);
     // Shows `choose` the points of each source (or one), newest first, without the partial ones, and
@@ -129,6 +139,7 @@ class Repository {
     // Adds what the index does not have yet. Points are listed before fragments: what a point refers
     // to was stored before it.
     Status load_index();
+    Status add_unindexed();
     Status load_points(const std::vector<ObjectInfo>& points);
     Status refresh_index(const std::vector<ObjectInfo>& points);
     Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
@@ -151,6 +162,8 @@ class Repository {
 
     std::mutex index_mutex_;  // guards loading; the index guards itself
     bool index_loaded_ = false;
+    bool index_has_gaps_ = false;  // a fragment could not be read
+    std::optional<std::set<ObjectId>> unindexed_;  // found and added
     std::set<ObjectId> superseded_, loaded_fragments_;
     std::set<RestorePointId> folded_, loaded_points_;
     Index index_;

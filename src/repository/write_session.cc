@@ -114,39 +114,12 @@ Status WriteSession::adopt_leftovers(const std::vector<ObjectInfo>& leases) {
 }
 
 Status WriteSession::adopt(const SessionId& session) {
-    std::set<ObjectId> known;
-    for (const auto& fragment : index_->fragments())
-        for (const Container& container : fragment->containers())
-            known.insert(container.header.object);
-    IndexFragmentRecord found;
-    for (const auto& [folder, kind] : {std::pair{"data/", ObjectKind::data_pack},
-                                       std::pair{"meta/", ObjectKind::metadata_pack}}) {
-        HF_TRY(const auto objects,
-               list_objects(repository_.storage(), folder + session.hex() + '/'));
-        for (const ObjectInfo& info : objects) {
-            const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
-            if (!id || known.contains(*id)) continue;
-            auto end = read_object_end(
-                repository_.storage(), repository_.keyring(), info.name, info.bytes, kind);
-            // A pack that a crash of the machine tore is garbage for prune.
-            if (!end.ok() && end.error().code() == ErrorCode::corrupt) continue;
-            if (!end.ok()) return std::move(end).error();
-            const auto number = static_cast<std::uint32_t>(found.containers.size());
-            found.containers.push_back({end->trailer.header, session, {}, 0, info.bytes});
-            for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, number))
-                found.chunks.push_back(std::move(chunk));
-        }
-    }
-    if (found.chunks.empty()) return {};
-    std::sort(found.chunks.begin(), found.chunks.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
-    const auto last = std::unique(found.chunks.begin(), found.chunks.end(),
-                                  [](const auto& a, const auto& b) { return a.id == b.id; });
-    found.chunks.erase(last, found.chunks.end());
-    // The packs' data must be durable before an index names them.
-    HF_TRY_STATUS(repository_.storage().barrier());
-    HF_TRY_STATUS(repository_.store_fragment(std::move(found)));
-    return {};
+    return repository_.unindexed_packs(session, [this](IndexFragmentRecord found) -> Status {
+        // The packs' data must be durable before an index names them.
+        HF_TRY_STATUS(repository_.storage().barrier());
+        HF_TRY_STATUS(repository_.store_fragment(std::move(found)));
+        return {};
+    });
 }
 
 bool WriteSession::contains(const ChunkId& id) const {

@@ -167,6 +167,30 @@ class Damage(Faults):
         self.names = [name for name, _ in self.objects()]
         self.flip(next(n for n in self.kind('points/') if self.point in n), 15, 12)
 
+    def test_lost_index_is_made_up_for_by_the_packs(self):
+        fragments = self.kind('index/')
+        self.assertTrue(fragments)
+        for name in fragments:
+            data = self.object_bytes(name)
+            half = len(data) // 2
+            for lost in (data[:half] + bytes([data[half] ^ 1]) + data[half + 1:], b'', None):
+                if lost is None:
+                    os.unlink(os.path.join(self.repo, name))
+                else:
+                    self.put_object(name, lost)
+                self.forget_cache()
+                self.run_program(['list'])
+                self.restore(self.point, self.path('again'))
+                self.assert_trees_equal(self.source, self.path('again'))
+                subprocess.run(['rm', '-rf', self.path('again')], check=True)
+                checked = self.run_program(['--json', 'check'], expect=13)
+                self.assertEqual(checked.json['damaged_restore_points'], [], checked.describe())
+                self.forget_cache()
+                self.backup('--name', 'other', '--exclude', '*')
+            self.put_object(name, data)
+        self.forget_cache()
+        self.assert_check_clean()
+
     def test_a_damaged_point_does_not_hide_the_others(self):
         other = self.backup('--name', 'other')['restore_point']
         name = next(n for n in self.kind('points/') if self.point in n)
