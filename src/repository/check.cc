@@ -42,6 +42,10 @@ class Check {
     Status check_entry(const Entry& entry, const std::string& path);
     Status check_directory(const Entry& entry, const std::string& path);
     bool check_run(const Run& run);
+    Status incomplete(const std::string& path, const std::string& what);
+    bool is_known(const ChunkId& root, const std::string& path);
+    template <typename Walk>
+    Status check_tree(const ChunkId& root, const std::string& path, Walk walk);
     Status add_unindexed();
 
     Repository& repository_;
@@ -54,8 +58,10 @@ class Check {
     // Containers that no fragment names: of a running backup, or because a fragment is lost.
     std::set<ObjectId> unindexed_;
     bool needs_unindexed_ = false;  // some restore point refers to one
-    // Trees seen: a shared tree is walked once. 40 bytes a node.
-    std::unordered_set<ChunkId, IdHash<ChunkId>> seen_;
+    // Trees seen, and whether they are whole: a shared tree is walked once. 41 bytes a tree.
+    std::unordered_map<ChunkId, bool, IdHash<ChunkId>> seen_;
+    std::string point_;      // that is being checked, for messages
+    bool is_whole_ = true;   // what has been walked of it, or of the innermost tree
     std::mutex mutex_;  // guards what follows
     std::set<ObjectId> bad_containers_;  // missing or unreadable
     std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
@@ -255,47 +261,76 @@ bool Check::check_run(const Run& run) {
            !bad_chunks_.contains(run.chunk);
 }
 
-Status Check::check_directory(const Entry& entry, const std::string& path) {
-    if (const auto* tree = std::get_if<DirectoryTree>(&entry.content)) {
-        if (!seen_.insert(tree->root).second) return {};
-        ++report_.nodes;
-    }
-    const Status walked = for_each_entry(*chunks_, entry, [&](const Entry& child) {
-        return check_entry(child, path.empty() ? child.name : path + '/' + child.name);
-    });
-    if (!walked.ok() && walked.error().code() == ErrorCode::cancelled) return walked;
-    if (!walked.ok()) problem("/" + path + ": " + walked.error().describe());
+// What a restore point lacks is said with its name: damage without one is of an object.
+Status Check::incomplete(const std::string& path, const std::string& what) {
+    is_whole_ = false;
+    problem(point_ + ": /" + path + ": " + what);
     return {};
+}
+
+// Whether the tree below `root` was walked before: then it is as whole as it was.
+bool Check::is_known(const ChunkId& root, const std::string& path) {
+    const auto found = seen_.find(root);
+    if (found == seen_.end()) return false;
+    if (!found->second) (void)incomplete(path, "is damaged, as in another restore point").ok();
+    return true;
+}
+
+// Walks what stands below `root`, and remembers whether it is whole.
+template <typename Walk>
+Status Check::check_tree(const ChunkId& root, const std::string& path, Walk walk) {
+    if (is_known(root, path)) return {};
+    ++report_.nodes;
+    const bool before = std::exchange(is_whole_, true);
+    HF_TRY_STATUS(walk());
+    seen_.emplace(root, is_whole_);
+    is_whole_ = is_whole_ && before;
+    return {};
+}
+
+Status Check::check_directory(const Entry& entry, const std::string& path) {
+    const auto walk = [&]() -> Status {
+        const Status walked = for_each_entry(*chunks_, entry, [&](const Entry& child) {
+            return check_entry(child, path.empty() ? child.name : path + '/' + child.name);
+        });
+        if (walked.ok() || walked.error().code() == ErrorCode::cancelled) return walked;
+        return incomplete(path, walked.error().describe());
+    };
+    const auto* tree = std::get_if<DirectoryTree>(&entry.content);
+    return tree == nullptr ? walk() : check_tree(tree->root, path, walk);
 }
 
 Status Check::check_entry(const Entry& entry, const std::string& path) {
     HF_TRY_STATUS(cancelled());
     if (entry.metadata.type == EntryType::directory) return check_directory(entry, path);
     if (entry.metadata.type != EntryType::file) return {};
-    if (const auto* tree = std::get_if<ExtentTree>(&entry.content))
-        if (!seen_.insert(tree->root).second) return {};
-    bool whole = true;
-    const Status walked = for_each_run(*chunks_, entry, [&](const Run& run) -> Status {
-        whole = check_run(run) && whole;
-        return {};
-    });
-    if (!walked.ok()) problem("/" + path + ": " + walked.error().describe());
-    else if (!whole) problem("/" + path + ": a chunk of it is missing");
-    return {};
+    const auto walk = [&]() -> Status {
+        bool whole = true;
+        const Status walked = for_each_run(*chunks_, entry, [&](const Run& run) -> Status {
+            whole = check_run(run) && whole;
+            return {};
+        });
+        if (!walked.ok()) return incomplete(path, walked.error().describe());
+        return whole ? ok_status() : incomplete(path, "a chunk of it is missing or damaged");
+    };
+    const auto* tree = std::get_if<ExtentTree>(&entry.content);
+    return tree == nullptr ? walk() : check_tree(tree->root, path, walk);
 }
 
 Status Check::check_points(const std::vector<PointInfo>& points) {
     for (const PointInfo& point : points) {
         HF_TRY_STATUS(cancelled());
-        ++report_.points;
+        // A partial point is nobody's backup, but the next one builds on it.
+        if (!point.record.is_partial) ++report_.points;
+        point_ = "restore point " + point.id.hex().substr(0, 12);
+        is_whole_ = true;
         if (point.is_damaged) {
-            problem("restore point " + point.id.hex() + ": " + point.damage->describe());
-            report_.damaged_points.push_back(point.id.hex());
-            continue;
+            is_whole_ = false;
+            problem(point_ + ": " + point.damage->describe());
+        } else {
+            HF_TRY_STATUS(check_entry(point.record.root, ""));
         }
-        const std::uint64_t before = report_.problem_count;
-        HF_TRY_STATUS(check_entry(point.record.root, ""));
-        if (report_.problem_count != before) report_.damaged_points.push_back(point.id.hex());
+        if (!is_whole_) report_.damaged_points.push_back(point.id.hex());
     }
     return {};
 }

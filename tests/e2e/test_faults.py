@@ -167,6 +167,16 @@ class Damage(Faults):
         self.names = [name for name, _ in self.objects()]
         self.flip(next(n for n in self.kind('points/') if self.point in n), 15, 12)
 
+    def test_check_names_every_point_that_shares_the_damage(self):
+        self.write('elsewhere', 'new')
+        points = [self.point, self.backup()['restore_point']]
+        for name in self.kind('data/'):
+            os.unlink(self.stored(name))
+        checked = self.run_program(['--json', 'check'], expect=13)
+        self.assertEqual(sorted(checked.json['damaged_restore_points']), sorted(points))
+        for point in points:
+            self.assertIn('restore point ' + point[:12], ' '.join(checked.json['problem_texts']))
+
     def test_lost_index_is_made_up_for_by_the_packs(self):
         fragments = self.kind('index/')
         self.assertTrue(fragments)
