@@ -1,7 +1,5 @@
 #include "api/backup_operation.h"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,8 +15,6 @@
 
 namespace holdfast {
 namespace {
-
-constexpr std::uint64_t max_pattern_file_bytes = 64u << 20;
 
 struct ResolvedSource {
     std::string url;
@@ -64,15 +60,6 @@ Result<std::vector<std::string>> read_files_from0(const std::string& path, const
     return names;
 }
 
-// A repository inside its own source, and the cache, are left out.
-void never_enter(const std::string& path, FilesOptions& options) {
-    struct stat info{};
-    if (::stat(path.c_str(), &info) != 0) return;
-    const std::uint64_t device = std::uint64_t{gnu_dev_major(info.st_dev)} << 32 |
-                                 gnu_dev_minor(info.st_dev);
-    options.never_enter.insert({device, info.st_ino});
-}
-
 // Whatever links and mounts the two paths go through: a directory is known by its inode.
 bool is_at_or_below(const std::string& path, const std::string& directory) {
     struct stat wanted{}, here{};
@@ -104,26 +91,13 @@ Result<ResolvedSource> open_files(const BackupRequest& request,
                      "no source of this kind: '" + source.substr(0, colon + 1) +
                          "' (a path, or files:PATH)");
     HF_TRY(const std::string root, absolute_path(path));
-    FilesOptions options;
-    options.rules = ExcludeRules(root);
-    for (const std::string& file : request.exclude_files) {
-        HF_TRY(const Bytes text, read_file(file, max_pattern_file_bytes));
-        auto added = options.rules.add_lines(as_text(text));
-        if (!added.ok()) return std::move(added).error().with_context("reading " + file);
-    }
-    for (const std::string& pattern : request.excludes) HF_TRY_STATUS(options.rules.add(pattern));
-    options.one_file_system = request.one_file_system;
-    options.exclude_caches = request.exclude_caches;
-    options.exclude_nodump = request.exclude_nodump;
-    options.exclude_if_present = request.exclude_if_present;
+    HF_TRY(FilesOptions options, files_options(request.exclude, access, root));
     if (request.files_from0) {
         HF_TRY(options.only, read_files_from0(*request.files_from0, root));
     }
     if (is_at_or_below(root, access.repository))
         return Error(ErrorCode::invalid_argument,
                      "the source " + root + " is the repository, or in it");
-    never_enter(access.repository, options);
-    never_enter(access.cache_directory, options);
     HF_TRY(std::unique_ptr<FilesSource> files, FilesSource::open_root(root, std::move(options)));
     return ResolvedSource{"files:" + root, root, std::move(files)};
 }

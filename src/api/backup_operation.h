@@ -5,6 +5,7 @@
 
 #include <stop_token>
 
+#include "api/exclude_request.h"
 #include "api/repository_access.h"
 #include "base/clock.h"
 #include "base/progress.h"
@@ -23,12 +24,7 @@ struct BackupRequest {
     std::vector<std::string> tags;
     std::optional<TimeNs> time;
     std::string compression = "standard";
-    std::vector<std::string> excludes;       // patterns
-    std::vector<std::string> exclude_files;  // files of patterns
-    std::vector<std::string> exclude_if_present;
-    bool exclude_caches = false;
-    bool exclude_nodump = false;
-    bool one_file_system = false;
+    ExcludeRequest exclude;
     bool dry_run = false;
     std::optional<std::string> files_from0;  // a file, or - for standard input
     // A stream as the source: its file name in the restore point; the command that prints it, or

@@ -83,6 +83,24 @@ Status find(const FindRequest& request,
     return {};
 }
 
+namespace {
+
+// What is at `path` of the source now.
+Result<std::unique_ptr<FilesSource>> open_live(const DiffRequest& request,
+                                               const std::string& url,
+                                               const std::string& path) {
+    constexpr std::string_view scheme = "files:";
+    if (!url.starts_with(scheme))
+        return Error(ErrorCode::unsupported, "--live is for sources of files");
+    std::string root = url.substr(scheme.size());
+    if (!path.empty()) root += '/' + path;
+    HF_TRY(const ResolvedAccess access, resolve_access(request.access));
+    HF_TRY(FilesOptions options, files_options(request.exclude, access, root));
+    return FilesSource::open_root(root, std::move(options));
+}
+
+}  // namespace
+
 Status diff(const DiffRequest& request, const DiffVisitor& visit) {
     HF_TRY(const auto repository, open_repository(request.access));
     const PointPath first_path = parse_point_path(request.first);
@@ -91,12 +109,7 @@ Status diff(const DiffRequest& request, const DiffVisitor& visit) {
     HF_TRY(ChunkReader* const chunks, repository->chunks());
     HF_TRY(const Entry a, find_entry(*chunks, first.record.root, first_path.path));
     if (request.second.empty()) {
-        constexpr std::string_view scheme = "files:";
-        if (!first.record.source.starts_with(scheme))
-            return Error(ErrorCode::unsupported, "--live is for sources of files");
-        std::string root = first.record.source.substr(scheme.size());
-        if (!first_path.path.empty()) root += '/' + first_path.path;
-        HF_TRY(const auto source, FilesSource::open_root(root, FilesOptions()));
+        HF_TRY(const auto source, open_live(request, first.record.source, first_path.path));
         return diff_live(*chunks, a, *source, visit);
     }
     const PointPath second_path = parse_point_path(request.second);

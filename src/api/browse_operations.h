@@ -5,6 +5,7 @@
 #include <map>
 #include <stop_token>
 
+#include "api/exclude_request.h"
 #include "api/point_selection.h"
 #include "api/repository_access.h"
 #include "base/progress.h"
@@ -51,7 +52,8 @@ struct DiffRequest {
     AccessRequest access;
     PointFilter filter;
     std::string first;
-    std::string second;  // empty: the live source
+    std::string second;      // empty: the live source
+    ExcludeRequest exclude;  // of the live source
 };
 // Directories that both have whole are not read.
 Status diff(const DiffRequest& request, const DiffVisitor& visit);

@@ -7,7 +7,7 @@
 namespace holdfast {
 
 // Compares by metadata, as an incremental backup would; contents are not read. What cannot be read
-// of the source is passed over.
+// of the source is passed over. Paths and order are those of diff_trees().
 Status diff_live(ChunkReader& chunks, const Entry& root, Source& source, const DiffVisitor& visit);
 
 }  // namespace holdfast

@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/backup_operation.h"
-#include "cli/command.h"
+#include "cli/exclude_options.h"
 #include "cli/output.h"
 #include "cli/progress_display.h"
 
@@ -16,22 +16,15 @@ struct State {
 
 std::vector<Option> options_of(State& state) {
     BackupRequest& r = state.request;
-    return {
+    std::vector<Option> options = {
         {"-t,--type", "TYPE", "what is read: full, incremental (the default), differential", &r.type,
          {"full", "incremental", "differential"}},
         {"--host", "HOST", "host of the identity (default: this host)", &r.host, {}},
         {"--name", "NAME", "name of the identity (default: the path)", &r.name, {}},
         {"--tag", "TAG", "a tag of the restore point (repeatable)", &r.tags, {}},
-        {"--time", "TIME", "time of the restore point (default: now)", &state.time, {}},
-        {"-e,--exclude", "PATTERN", "leave out what matches (gitignore's patterns; repeatable)",
-         &r.excludes, {}},
-        {"--exclude-file,--exclude-from", "FILE", "a file of such patterns (repeatable)",
-         &r.exclude_files, {}},
-        {"--exclude-if-present", "NAME", "leave out directories that hold NAME (repeatable)",
-         &r.exclude_if_present, {}},
-        {"--exclude-caches", "", "leave out directories with a CACHEDIR.TAG", &r.exclude_caches, {}},
-        {"--exclude-nodump", "", "leave out what has the nodump attribute", &r.exclude_nodump, {}},
-        {"-x,--one-file-system", "", "do not cross into other file systems", &r.one_file_system, {}},
+        {"--time", "TIME", "time of the restore point (default: now)", &state.time, {}}};
+    for (Option& option : exclude_options(r.exclude)) options.push_back(std::move(option));
+    const std::vector<Option> rest = {
         {"--files-from0", "FILE",
          "only these paths below the source, each ended by a NUL byte (- for standard input)",
          &r.files_from0, {}},
@@ -41,6 +34,8 @@ std::vector<Option> options_of(State& state) {
         {"--compression", "LEVEL", "fast, standard (the default), small", &r.compression,
          {"fast", "standard", "small"}},
         {"-n,--dry-run", "", "store nothing, say what would be read", &r.dry_run, {}}};
+    options.insert(options.end(), rest.begin(), rest.end());
+    return options;
 }
 
 nlohmann::json json_of(const BackupResponse& response) {

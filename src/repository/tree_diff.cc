@@ -3,18 +3,20 @@
 namespace holdfast {
 namespace {
 
-// What a user calls the same: times of reading and numbers of inodes do not count.
-bool same_metadata(Metadata a, Metadata b) {
-    a.ctime = b.ctime;
-    a.inode = b.inode;
-    a.file_system = b.file_system;
-    return a == b;
+bool is_directory(const Entry* entry) {
+    return entry != nullptr && entry->metadata.type == EntryType::directory;
 }
 
 class Differ {
   public:
     Differ(ChunkReader& chunks, const DiffVisitor& visit) : chunks_(chunks), visit_(visit) {}
 
+    Status roots(const Entry& a, const Entry& b) {
+        HF_TRY_STATUS(report(&a, &b, root_path(b)));
+        return below(&a, &b, "");
+    }
+
+  private:
     Status directories(const Entry* a, const Entry* b, const std::string& path) {
         if (a != nullptr && b != nullptr && a->content == b->content) return {};
         HF_TRY(EntryStream left, EntryStream::open(chunks_, a));
@@ -30,19 +32,23 @@ class Differ {
         }
     }
 
-  private:
     Status pair(const Entry* a, const Entry* b, const std::string& directory) {
         const std::string path = join_path(directory, a != nullptr ? a->name : b->name);
-        const auto is_directory = [](const Entry* e) {
-            return e != nullptr && e->metadata.type == EntryType::directory;
-        };
-        if (a == nullptr) HF_TRY_STATUS(visit_(Change::added, path, *b));
-        else if (b == nullptr) HF_TRY_STATUS(visit_(Change::removed, path, *a));
-        else if (a->metadata.type != b->metadata.type ||
-                 (!is_directory(a) && a->content != b->content))
-            HF_TRY_STATUS(visit_(Change::modified, path, *b));
-        else if (!same_metadata(a->metadata, b->metadata))
-            HF_TRY_STATUS(visit_(Change::metadata_only, path, *b));
+        HF_TRY_STATUS(report(a, b, path));
+        return below(a, b, path);
+    }
+
+    Status report(const Entry* a, const Entry* b, const std::string& path) {
+        if (a == nullptr) return visit_(Change::added, path, *b);
+        if (b == nullptr) return visit_(Change::removed, path, *a);
+        if (a->metadata.type != b->metadata.type || a->metadata.target != b->metadata.target ||
+            (!is_directory(a) && a->content != b->content))
+            return visit_(Change::modified, path, *b);
+        if (same_metadata(a->metadata, b->metadata)) return {};
+        return visit_(Change::metadata_only, path, *b);
+    }
+
+    Status below(const Entry* a, const Entry* b, const std::string& path) {
         if (!is_directory(a) && !is_directory(b)) return {};
         return directories(is_directory(a) ? a : nullptr, is_directory(b) ? b : nullptr, path);
     }
@@ -53,8 +59,19 @@ class Differ {
 
 }  // namespace
 
+bool same_metadata(Metadata a, Metadata b) {
+    a.ctime = b.ctime;
+    a.inode = b.inode;
+    a.file_system = b.file_system;
+    return a == b;
+}
+
+std::string root_path(const Entry& root) {
+    return is_directory(&root) ? "." : root.name;
+}
+
 Status diff_trees(ChunkReader& chunks, const Entry& a, const Entry& b, const DiffVisitor& visit) {
-    return Differ(chunks, visit).directories(&a, &b, "");
+    return Differ(chunks, visit).roots(a, b);
 }
 
 }  // namespace holdfast

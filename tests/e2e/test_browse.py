@@ -2,6 +2,7 @@
 import base64
 import os
 import re
+import shutil
 import time
 import unittest
 
@@ -28,7 +29,7 @@ class Browse(E2E):
         os.chmod(self.path('source', 'empty'), 0o600)
 
     CHANGES = {'a.txt': 'modified', 'dir/b.conf': 'removed', 'new': 'added', 'new/file': 'added',
-               'empty': 'metadata', 'dir': 'metadata'}
+               'empty': 'metadata', 'dir': 'metadata', '.': 'metadata'}
 
     def test_list_json(self):
         document = self.run_program(['--json', 'list']).json
@@ -165,7 +166,7 @@ class Browse(E2E):
         self.assertEqual({l['path']: l['change'] for l in lines}, self.CHANGES)
         text = self.run_program(['diff', self.point, two]).text
         self.assertEqual(set(text.splitlines()),
-                         {'M a.txt', '- dir/b.conf', '+ new', '+ new/file', 'U empty', 'U dir'})
+                         {'M a.txt', '- dir/b.conf', '+ new', '+ new/file', 'U empty', 'U dir', 'U .'})
         self.assertEqual(self.run_program(['diff', two, two]).stdout, b'')
         reverse = {l['path']: l['change'] for l in self.json_lines('diff', two, self.point)}
         self.assertEqual(reverse['new/file'], 'removed')
@@ -174,14 +175,41 @@ class Browse(E2E):
         self.change()
         self.backup()
         text = self.run_program(['diff', self.point + ':dir', 'latest:dir']).text
-        self.assertEqual(text, '- b.conf\n')
+        self.assertEqual(text, 'U .\n- b.conf\n')
+
+    def test_diff_of_single_files(self):
+        self.change()
+        self.backup()
+        for path, text in (('a.txt', 'M a.txt\n'), ('empty', 'U empty\n'), ('dir/sub/c.bin', '')):
+            self.assertEqual(
+                self.run_program(['diff', self.point + ':' + path, 'latest:' + path]).text, text)
+            self.assertEqual(
+                self.run_program(['diff', self.point + ':' + path, '--live']).text, text)
+
+    def test_diff_of_the_root_itself(self):
+        os.chmod(self.source, 0o700)
+        self.assertEqual(self.run_program(['diff', 'latest', '--live']).text, 'U .\n')
+        self.backup()
+        self.assertEqual(self.run_program(['diff', self.point, 'latest']).text, 'U .\n')
+        [line] = self.json_lines('diff', self.point, 'latest')
+        self.assertEqual((line['path'], line['type'], line['mode']), ('.', 'directory', 0o700))
+
+    def test_diff_of_a_directory_and_a_file(self):
+        text = self.run_program(['diff', 'latest:dir/sub', 'latest:a.txt']).text
+        self.assertEqual(text, 'M a.txt\n- c.bin\n- d with space.txt\n')
+
+    def test_diff_of_symlinks(self):
+        os.unlink(self.path('source', 'link'))
+        os.symlink('b.txt', self.path('source', 'link'))
+        self.backup()
+        self.assertIn('M link\n', self.run_program(['diff', self.point, 'latest']).text)
 
     def test_diff_of_types(self):
         os.unlink(self.path('source', 'link'))
         self.write('link/inner', 'x')
         self.backup()
         lines = {l['path']: l['change'] for l in self.json_lines('diff', self.point, 'latest')}
-        self.assertEqual(lines, {'link': 'modified', 'link/inner': 'added'})
+        self.assertEqual(lines, {'.': 'metadata', 'link': 'modified', 'link/inner': 'added'})
 
     def test_diff_live(self):
         self.assertEqual(self.run_program(['diff', 'latest', '--live']).stdout, b'')
@@ -202,7 +230,48 @@ class Browse(E2E):
         os.rmdir(self.path('source', 'empty dir'))
         self.write('empty dir', 'a file')
         changes = {l['path']: l['change'] for l in self.json_lines('diff', 'latest', '--live')}
-        self.assertEqual(changes, {'link': 'modified', 'empty dir': 'modified'})
+        self.assertEqual(changes, {'.': 'metadata', 'link': 'modified', 'empty dir': 'modified'})
+
+    def assert_live_is_as_point_to_point(self, expected):
+        live = self.run_program(['diff', self.point, '--live']).text
+        self.assertEqual(set(live.splitlines()), expected)
+        self.backup()
+        self.assertEqual(self.run_program(['diff', self.point, 'latest']).text, live)
+
+    def test_diff_live_sees_xattrs(self):
+        os.setxattr(self.path('source', 'a.txt'), 'user.note', b'new')
+        os.setxattr(self.path('source', 'dir'), 'user.note', b'new')
+        os.setxattr(self.source, 'user.note', b'new')
+        self.assert_live_is_as_point_to_point({'U a.txt', 'U dir', 'U .'})
+
+    def test_diff_live_of_a_directory_that_became_a_file(self):
+        shutil.rmtree(self.path('source', 'dir'))
+        self.write('dir', 'a file')
+        self.assert_live_is_as_point_to_point(
+            {'U .', 'M dir', '- dir/b.conf', '- dir/sub', '- dir/sub/c.bin',
+             '- dir/sub/d with space.txt'})
+
+    def test_diff_live_leaves_out_what_a_backup_would(self):
+        patterns = self.write('patterns', '*.tmp\n', root=self.tmp)
+        excludes = ('-e', '*.o', '--exclude-file', patterns, '--exclude-if-present', '.no',
+                    '--exclude-caches')
+        self.write('x.o')
+        self.write('x.tmp')
+        self.write('drop/.no')
+        self.write('cache/CACHEDIR.TAG', 'Signature: 8a477f597d28d172789f06886806bc55')
+        self.settle()
+        self.backup(*excludes)
+        self.assertEqual(self.run_program(['diff', 'latest', '--live', *excludes]).text, '')
+        self.assertEqual(set(self.run_program(['diff', 'latest', '--live']).text.splitlines()),
+                         {'+ x.o', '+ x.tmp', '+ drop', '+ drop/.no', '+ cache',
+                          '+ cache/CACHEDIR.TAG'})
+
+    def test_diff_live_leaves_out_the_repository(self):
+        self.run_program(['-r', self.path('source', 'repo'), '--key-file', self.path('k2'), 'init'])
+        self.env.update(HOLDFAST_REPOSITORY=self.path('source', 'repo'),
+                        HOLDFAST_KEY_FILE=self.path('k2'))
+        self.backup()
+        self.assertEqual(self.run_program(['diff', 'latest', '--live']).text, '')
 
     def test_diff_usage(self):
         self.run_program(['diff', 'latest'], expect=2)

@@ -1,0 +1,45 @@
+#include "api/exclude_request.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/file_io.h"
+#include "source/files/files_source.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint64_t max_pattern_file_bytes = 64u << 20;
+
+// A repository inside its own source, and the cache, are left out.
+void never_enter(const std::string& path, FilesOptions& options) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return;
+    const std::uint64_t device = std::uint64_t{gnu_dev_major(info.st_dev)} << 32 |
+                                 gnu_dev_minor(info.st_dev);
+    options.never_enter.insert({device, info.st_ino});
+}
+
+}  // namespace
+
+Result<FilesOptions> files_options(const ExcludeRequest& request,
+                                   const ResolvedAccess& access,
+                                   const std::string& root) {
+    FilesOptions options;
+    options.rules = ExcludeRules(root);
+    for (const std::string& file : request.pattern_files) {
+        HF_TRY(const Bytes text, read_file(file, max_pattern_file_bytes));
+        auto added = options.rules.add_lines(as_text(text));
+        if (!added.ok()) return std::move(added).error().with_context("reading " + file);
+    }
+    for (const std::string& pattern : request.patterns) HF_TRY_STATUS(options.rules.add(pattern));
+    options.one_file_system = request.one_file_system;
+    options.exclude_caches = request.caches;
+    options.exclude_nodump = request.nodump;
+    options.exclude_if_present = request.if_present;
+    never_enter(access.repository, options);
+    never_enter(access.cache_directory, options);
+    return options;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,28 @@
+// What is left out of a source of files, as it is asked for: the same for `backup` and `diff --live`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/repository_access.h"
+
+namespace holdfast {
+
+struct FilesOptions;
+
+struct ExcludeRequest {
+    std::vector<std::string> patterns;
+    std::vector<std::string> pattern_files;
+    std::vector<std::string> if_present;
+    bool caches = false;
+    bool nodump = false;
+    bool one_file_system = false;
+};
+
+// `root` is the absolute path of the source. The repository and the cache are left out, too.
+// Errors: invalid_argument for a bad pattern; those of reading the files of patterns.
+Result<FilesOptions> files_options(const ExcludeRequest& request,
+                                   const ResolvedAccess& access,
+                                   const std::string& root);
+
+}  // namespace holdfast
