@@ -39,25 +39,51 @@ Result<CompressionLevel> parse_compression(const std::string& name) {
                  "no compression '" + name + "' (fast, standard, small)");
 }
 
-Result<std::vector<std::string>> read_files_from0(const std::string& path, const std::string& root) {
+// A path of a list, relative to the source's root; empty: the root itself.
+Result<std::string> path_below(std::string_view name, const std::string& root) {
+    const Error outside(ErrorCode::invalid_argument,
+                        std::string(name) + ": not below the source " + root);
+    if (name.starts_with('/')) {
+        // "/" is the only root that ends in a slash.
+        const bool is_below = name.starts_with(root) &&
+                              (root == "/" || name.size() == root.size() || name[root.size()] == '/');
+        if (!is_below) return outside;
+        name.remove_prefix(root.size());
+    }
+    std::string path;
+    while (!name.empty()) {
+        const std::size_t slash = name.find('/');
+        const std::string_view part = name.substr(0, slash);
+        name = slash == std::string_view::npos ? std::string_view{} : name.substr(slash + 1);
+        if (part.empty() || part == ".") continue;
+        if (part == "..") return outside;
+        if (!path.empty()) path += '/';
+        path += part;
+    }
+    return path;
+}
+
+// Nothing when the list names the root itself: then it is the whole source.
+Result<std::optional<std::vector<std::string>>> read_files_from0(const std::string& path,
+                                                                 const std::string& root) {
     HF_TRY(const Bytes data, path == "-" ? read_stream(STDIN_FILENO, 1u << 30)
                                          : read_file(path, 1u << 30));
     std::vector<std::string> names;
+    bool is_whole = false;
     std::string_view rest = as_text(data);
     while (!rest.empty()) {
         const std::size_t end = rest.find('\0');
-        std::string name(rest.substr(0, end));
+        const std::string_view one = rest.substr(0, end);
         rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-        // Absolute names are taken below the source's root; others are relative to it.
-        if (name.starts_with(root + '/')) name = name.substr(root.size() + 1);
-        while (name.starts_with("./")) name = name.substr(2);
-        while (!name.empty() && name.back() == '/') name.pop_back();
-        if (name.empty()) continue;
-        if (name.front() == '/')
-            return Error(ErrorCode::invalid_argument, name + ": not below the source " + root);
-        names.push_back(std::move(name));
+        if (one.empty()) continue;
+        HF_TRY(std::string name, path_below(one, root));
+        if (name.empty()) is_whole = true;
+        else names.push_back(std::move(name));
     }
-    return names;
+    if (is_whole) return std::optional<std::vector<std::string>>();
+    if (names.empty())
+        return Error(ErrorCode::invalid_argument, "the list of --files-from0 is empty");
+    return std::optional(std::move(names));
 }
 
 // Whatever links and mounts the two paths go through: a directory is known by its inode.

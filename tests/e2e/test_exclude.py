@@ -120,12 +120,19 @@ class Exclude(E2E):
         self.tree('a', 'b', 'c')
         self.assertEqual(self.files_kept('--files-from0', '-', input=b'a\0c\0'), {'a', 'c'})
 
-    def test_an_empty_list_of_files_is_not_everything(self):
+    def test_an_empty_list_of_files_is_an_error(self):
         self.tree('a', 'b')
-        result = self.run_program(['--json', 'backup', '--files-from0', '-', self.source],
-                                  input=b'', expect=None)
-        if result.status == 0:
-            self.assertEqual(result.json['sources'][0]['files'], 0, result.describe())
+        for names in (b'', b'\0\0'):
+            result = self.run_program(['backup', '--files-from0', '-', self.source],
+                                      input=names, expect=2)
+            self.assertIn('empty', result.err)
+        self.assertEqual(self.points(), [])
+
+    def test_files_from0_of_the_root_itself(self):
+        self.tree('a', 'dir/b')
+        for names in (b'.\0./a\0', os.fsencode(self.source) + b'\0', b'./\0'):
+            self.assertEqual(self.files_kept('--files-from0', '-', input=names), {'a', 'dir/b'})
+        self.assertEqual(self.files_kept('--files-from0', '-', input=b'.//dir/./b\0'), {'dir/b'})
 
     def test_files_from0_that_do_not_exist_are_reported(self):
         self.tree('a')
@@ -135,9 +142,12 @@ class Exclude(E2E):
 
     def test_files_from0_outside_of_the_source(self):
         self.tree('a')
-        result = self.run_program(['backup', '--files-from0', '-', self.source],
-                                  input=b'/etc/passwd\0', expect=(1, 2))
-        self.assertIn('/etc/passwd', result.err)
+        self.write('f', 'x', root=self.path('source2'))
+        for name in ('/etc/passwd', '../source2/f', 'a/../../source2/f', self.path('source2', 'f'), '..'):
+            result = self.run_program(['backup', '--files-from0', '-', self.source],
+                                      input=os.fsencode(name) + b'\0', expect=2)
+            self.assertIn(name, result.err)
+        self.assertEqual(self.points(), [])
 
     def test_excludes_hold_for_the_next_backup_too(self):
         self.tree('a.o', 'b')
