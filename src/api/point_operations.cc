@@ -32,9 +32,12 @@ KeySummary summary_of(const KeySlotRecord& slot) {
 Result<std::vector<PointSummary>> change_points(const PointsRequest& request) {
     HF_TRY(const auto repository, open_repository(request.access));
     std::vector<PointInfo> points;
-    const Deleted deleted =
-        request.action == PointAction::undelete ? Deleted::shown : Deleted::hidden;
     for (const std::string& one : request.points) {
+        // Deleting twice is no error, but the latest to delete is not one that is deleted already.
+        const bool takes_deleted =
+            request.action == PointAction::undelete ||
+            (request.action == PointAction::remove && one != "latest");
+        const Deleted deleted = takes_deleted ? Deleted::shown : Deleted::hidden;
         HF_TRY(PointInfo point, select_point(*repository, one, request.filter, deleted));
         if (request.action == PointAction::remove && point.is_held)
             return Error(ErrorCode::refused,

@@ -157,6 +157,17 @@ Result<PointInfo> select_latest(Repository& repository,
     return std::move(latest.front());
 }
 
+// Errors: not_found when nothing else is left.
+Status leave_out_deleted(std::vector<PointInfo>& points) {
+    const auto live = std::stable_partition(points.begin(), points.end(),
+                                     [](const PointInfo& point) { return !point.is_deleted; });
+    if (live == points.begin() && !points.empty())
+        return Error(ErrorCode::not_found, "restore point " + points.front().id.hex().substr(0, 12) +
+                                               " is deleted; undelete it first");
+    points.erase(live, points.end());
+    return {};
+}
+
 }  // namespace
 
 Result<PointInfo> select_point(Repository& repository,
@@ -173,11 +184,12 @@ Result<PointInfo> select_point(Repository& repository,
         }
         return select_latest(repository, std::nullopt, wanted, deleted);
     }
-    HF_TRY(std::vector<PointInfo> points, list_points(repository, filter, deleted));
+    HF_TRY(std::vector<PointInfo> points, list_points(repository, filter, Deleted::shown));
     if (!is_hex(point))
         return Error(ErrorCode::invalid_argument,
                      "not a restore point: '" + point + "' (an id, a prefix of one, or latest)");
     std::erase_if(points, [&point](const PointInfo& p) { return !p.id.hex().starts_with(point); });
+    if (deleted == Deleted::hidden) HF_TRY_STATUS(leave_out_deleted(points));
     if (points.size() == 1 && points.front().is_damaged) return damaged(points.front());
     if (points.size() == 1) return std::move(points.front());
     if (points.empty()) return Error(ErrorCode::not_found, "no restore point begins with " + point);

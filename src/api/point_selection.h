@@ -36,7 +36,7 @@ enum class Deleted { hidden, shown };
 Result<std::vector<PointInfo>> list_points(Repository& repository,
                                            const PointFilter& filter,
                                            Deleted deleted);
-// Exactly one. Errors: not_found; invalid_argument with the candidates when more than one matches.
+// Exactly one. Errors: not_found, also for a deleted one that is hidden; invalid_argument with the candidates when more than one matches.
 Result<PointInfo> select_point(Repository& repository,
                                const std::string& point,
                                const PointFilter& filter,

@@ -122,6 +122,20 @@ class Selection(E2E):
         self.assertEqual(self.ids(), [one, two])
         self.assert_check_clean()
 
+    def test_deleted_points_are_named_as_such(self):
+        one, two = self.point(), self.point()
+        self.run_program(['delete', two])
+        for args in (['ls', two], ['cat', two + ':file'], ['hold', two], ['release', two],
+                     ['find', '*', '--in', two], ['diff', one, two],
+                     ['restore', two, '--target', self.path('t')]):
+            err = self.run_program(args, expect=1).err
+            self.assertIn('restore point %s is deleted; undelete it first' % two[:12], err)
+        self.assertEqual(self.run_program(['delete', two]).text, 'deleted %s\n' % two[:12])
+        self.run_program(['delete', 'latest'])
+        self.assertEqual(self.ids(), [])
+        self.run_program(['undelete', one, two])
+        self.run_program(['hold', two])
+
     def test_delete_several(self):
         ids = [self.point() for _ in range(3)]
         self.run_program(['delete', ids[0], ids[1]])
