@@ -174,6 +174,14 @@ Result<std::unique_ptr<Repository>> open_or_create(const ResolvedAccess& access,
     return open_repository(access);
 }
 
+// What is empty cannot be chosen by later.
+Status check_identity(const BackupRequest& request) {
+    if ((request.host && request.host->empty()) || (request.name && request.name->empty()) ||
+        std::find(request.tags.begin(), request.tags.end(), "") != request.tags.end())
+        return Error(ErrorCode::invalid_argument, "a host, name or tag is empty");
+    return {};
+}
+
 }  // namespace
 
 Status backup(const BackupRequest& request,
@@ -181,6 +189,7 @@ Status backup(const BackupRequest& request,
               Progress& progress,
               std::stop_token stop) {
     BackupOptions options;
+    HF_TRY_STATUS(check_identity(request));
     HF_TRY(const ResolvedAccess access, resolve_access(request.access));
     HF_TRY(options.compression, parse_compression(request.compression));
     const auto type = backup_type_from_name(request.type);

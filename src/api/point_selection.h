@@ -14,10 +14,11 @@ class Repository;
 struct PointInfo;
 
 struct PointFilter {
-    std::optional<std::string> host;  // "" means any; unset: this host, where one point is meant
-    std::optional<std::string> name;  // name or URL of the source
-    std::vector<std::string> tags;    // all of them
-    std::optional<TimeNs> at;         // the newest that is not later
+    std::optional<std::string> host;    // unset: this host where one point is meant, else any
+    std::optional<std::string> source;  // its name, URL or path, which may be relative
+    std::optional<std::string> name;    // the same, without looking for a path
+    std::vector<std::string> tags;      // all of them
+    std::optional<TimeNs> at;           // the newest that is not later
 };
 
 // What a command line names: an id, a unique prefix of one, or "latest", and a path behind ':'.
@@ -33,6 +34,7 @@ std::string this_host();
 
 enum class Deleted { hidden, shown };
 // All points that pass the filter, oldest first. Partial points are never shown.
+// Errors: invalid_argument for an empty text in the filter.
 Result<std::vector<PointInfo>> list_points(Repository& repository,
                                            const PointFilter& filter,
                                            Deleted deleted);

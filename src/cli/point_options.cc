@@ -5,8 +5,8 @@ namespace holdfast {
 std::vector<Option> PointOptions::options() {
     return {{"--host", "HOST", "restore points of this host (default where one is meant: this host)",
              &host, {}},
-            {"--source", "SOURCE", "restore points of this source: its path, URL or name", &source, {}},
-            {"--name", "NAME", "the same as --source", &name, {}},
+            {"--source", "SOURCE", "restore points of this source: its path, which may be relative, URL or name", &source, {}},
+            {"--name", "NAME", "the same, but never taken for a relative path", &name, {}},
             {"--tag", "TAG", "restore points with this tag (repeatable: with all of them)", &tags, {}},
             {"--at", "TIME", "the newest restore point that is not later", &at, {}}};
 }
@@ -14,7 +14,8 @@ std::vector<Option> PointOptions::options() {
 Result<PointFilter> PointOptions::filter() const {
     PointFilter filter;
     filter.host = host;
-    filter.name = name ? name : source;
+    filter.source = source;
+    filter.name = name;
     filter.tags = tags;
     if (at) {
         HF_TRY(filter.at, parse_rfc3339(*at));

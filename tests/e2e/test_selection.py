@@ -70,6 +70,41 @@ class Selection(E2E):
         self.env['HOLDFAST_HOST'] = 'nobody'
         self.shown('latest', expect=1)
 
+    def test_latest_of_another_host_names_the_hosts(self):
+        self.point('--host', 'web2', '--name', 'www')
+        self.point('--host', 'web3', '--name', 'www')
+        self.point('--host', 'web4', '--name', 'other')
+        err = self.shown('latest', '--name', 'www', expect=1).err
+        self.assertIn("no restore point of this host 'here' matches", err)
+        self.assertIn('--host one that has one: web2, web3"', err)
+        err = self.shown('latest', '--name', 'none', '--host', 'web9', expect=1).err
+        self.assertIn("no restore point of host 'web9' matches\"", err)
+
+    def test_source_is_resolved_as_backup_does(self):
+        one = self.point()
+        os.symlink('source', self.path('link'))
+        for text in ('source', './source/', 'source/.', 'files:source', '../%s//source' %
+                     os.path.basename(self.tmp), self.path('link'), self.source + '/'):
+            result = self.run_program(['--json', 'show', 'latest', '--source', text], cwd=self.tmp)
+            self.assertEqual(result.json['id'], one, text)
+            result = self.run_program(['--json', 'list', '--source', text], cwd=self.tmp)
+            self.assertEqual(len(result.json['restore_points']), 1, text)
+        result = self.run_program(['--json', 'show', 'latest', '--source', '.'], cwd=self.source)
+        self.assertEqual(result.json['id'], one)
+        self.run_program(['show', 'latest', '--name', 'source'], cwd=self.tmp, expect=1)
+        os.unlink(self.path('source', 'file'))
+        os.rmdir(self.source)  # what is to be restored may be gone
+        self.run_program(['show', 'latest', '--source', 'source/'], cwd=self.tmp)
+
+    def test_empty_filters_and_identities_are_usage_errors(self):
+        self.point()
+        for option in ('--host', '--name', '--tag', '--source'):
+            for args in (['list'], ['show', 'latest'], ['find', '*'],
+                         ['restore', 'latest', '--target', self.path('t')]):
+                self.assertIn('empty', self.run_program([*args, option, ''], expect=2).err)
+        for option in ('--host', '--name', '--tag'):
+            self.assertIn('empty', self.run_program(['backup', self.source, option, ''], expect=2).err)
+
     def test_host_name_is_the_machines(self):
         del self.env['HOLDFAST_HOST']
         self.assertEqual(self.backup()['host'], os.uname().nodename)
