@@ -7,6 +7,7 @@
 #include "backup/live_diff.h"
 #include "base/worker_pool.h"
 #include "repository/check.h"
+#include "repository/marks.h"
 #include "source/files/files_source.h"
 
 namespace holdfast {
@@ -29,14 +30,19 @@ Result<std::vector<PointSummary>> list(const ListRequest& request) {
     return summaries;
 }
 
-Result<PointSummary> show(const PointRequest& request) {
+Result<ShowResponse> show(const PointRequest& request) {
     HF_TRY(const auto repository, open_repository(request.access));
     HF_TRY(PointInfo point, select_point(*repository, parse_point_path(request.point).point,
                                          request.filter,
                                          parse_point_path(request.point).point == "latest"
                                              ? Deleted::hidden
                                              : Deleted::shown));
-    return summary_of(std::move(point));
+    HF_TRY(std::vector<MarkRecord> marks, read_marks(*repository, point.id));
+    ShowResponse response{summary_of(std::move(point)), {}, {}};
+    for (MarkRecord& mark : marks)
+        (mark.kind == MarkKind::held ? response.held : response.deleted) =
+            MarkSummary{mark.time, std::move(mark.reason)};
+    return response;
 }
 
 Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& visit) {

@@ -34,7 +34,16 @@ struct PointRequest {
     PointFilter filter;
     std::string point;  // may carry a path
 };
-Result<PointSummary> show(const PointRequest& request);
+// A hold or a deletion.
+struct MarkSummary {
+    TimeNs time = 0;
+    std::string reason;  // may be empty
+};
+struct ShowResponse {
+    PointSummary point;
+    std::optional<MarkSummary> held, deleted;
+};
+Result<ShowResponse> show(const PointRequest& request);
 
 Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& visit);
 

@@ -12,7 +12,17 @@ struct State {
     std::string point;
 };
 
-void print_text(const PointSummary& point) {
+std::string text_of(const MarkSummary& mark) {
+    const std::string since = "since " + format_rfc3339(mark.time / ns_per_second * ns_per_second);
+    return mark.reason.empty() ? since : since + ": " + printable(mark.reason);
+}
+
+nlohmann::json json_of(const MarkSummary& mark) {
+    return {{"time", format_rfc3339(mark.time)}, {"reason", mark.reason}};
+}
+
+void print_text(const ShowResponse& response) {
+    const PointSummary& point = response.point;
     const RestorePointRecord& r = point.record;
     const auto line = [](const char* label, const std::string& value) {
         std::string text(label);
@@ -36,22 +46,25 @@ void print_text(const PointSummary& point) {
     line("skipped", format_count(r.stats.skipped));
     for (const std::string& path : r.skipped_paths) line("  skipped", printable(path));
     line("made by", r.program);
-    if (point.is_held) line("held", "yes");
-    if (point.is_deleted) line("deleted", "yes");
+    if (response.held) line("held", text_of(*response.held));
+    if (response.deleted) line("deleted", text_of(*response.deleted));
 }
 
 Result<ExitStatus> run(const State& state, Console& console) {
     PointRequest request{console.access, {}, state.point};
     HF_TRY(request.filter, state.points.filter());
-    HF_TRY(const PointSummary point, show(request));
+    HF_TRY(const ShowResponse response, show(request));
     if (!console.json) {
-        print_text(point);
+        print_text(response);
         return ExitStatus::done;
     }
+    const PointSummary& point = response.point;
     nlohmann::json document = json_of(point);
     document["schema"] = 1;
     document["finished"] = format_rfc3339(point.record.finished);
     if (point.record.parent != RestorePointId{}) document["parent"] = point.record.parent.hex();
+    if (response.held) document["hold"] = json_of(*response.held);
+    if (response.deleted) document["deletion"] = json_of(*response.deleted);
     print_json(document);
     return ExitStatus::done;
 }

@@ -181,6 +181,23 @@ class Selection(E2E):
         self.run_program(['delete', one, '0123456789abcdef'], expect=1)
         self.assertEqual(self.ids(), [one])
 
+    def test_reasons_are_shown(self):
+        one = self.point()
+        self.assertNotIn('hold', self.run_program(['--json', 'show', one]).json)
+        self.run_program(['delete', one, '--reason', 'too large'])
+        self.run_program(['undelete', one])
+        self.run_program(['hold', one, '--reason', 'court case'])
+        document = self.run_program(['--json', 'show', one]).json
+        self.assertEqual(document['hold']['reason'], 'court case')
+        self.assertRegex(document['hold']['time'], r'^\d{4}-\d\d-\d\dT')
+        self.assertNotIn('deletion', document)
+        self.assertRegex(self.run_program(['show', one]).text, r'held +since 2\S+: court case\n')
+        self.run_program(['release', one])
+        self.run_program(['delete', one, '--reason', 'too large'])
+        self.assertRegex(self.run_program(['show', one]).text, r'deleted +since 2\S+: too large\n')
+        document = self.run_program(['--json', 'show', one]).json
+        self.assertEqual(document['deletion']['reason'], 'too large')
+
     def test_held_points_are_not_deleted(self):
         one = self.point()
         self.run_program(['hold', one, '--reason', 'court case'])
