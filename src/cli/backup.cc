@@ -41,19 +41,20 @@ std::vector<Option> options_of(State& state) {
 nlohmann::json json_of(const BackupResponse& response) {
     nlohmann::json sources = nlohmann::json::array();
     for (const BackupSourceResponse& one : response.sources) {
-        sources.push_back({{"source", one.source},
-                           {"host", one.host},
-                           {"name", one.name},
-                           {"restore_point", one.restore_point},
-                           {"type", one.type},
-                           {"partial", one.is_partial},
-                           {"files", one.files},
-                           {"directories", one.directories},
-                           {"bytes_scanned", one.bytes_scanned},
-                           {"bytes_read", one.bytes_read},
-                           {"bytes_added", one.bytes_added},
-                           {"skipped", one.skipped},
-                           {"seconds", one.seconds}});
+        nlohmann::json& source = sources.emplace_back();
+        source = {{"restore_point", one.restore_point},
+                  {"type", one.type},
+                  {"partial", one.is_partial},
+                  {"files", one.files},
+                  {"directories", one.directories},
+                  {"bytes_scanned", one.bytes_scanned},
+                  {"bytes_read", one.bytes_read},
+                  {"bytes_added", one.bytes_added},
+                  {"skipped", one.skipped},
+                  {"seconds", one.seconds}};
+        add_path(source, "source", one.source);
+        add_path(source, "host", one.host);
+        add_path(source, "name", one.name);
     }
     nlohmann::json document = {{"schema", 1}, {"sources", std::move(sources)}};
     if (response.created)

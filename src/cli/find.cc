@@ -22,6 +22,7 @@ Result<ExitStatus> run(const State& state, Console& console) {
                            if (console.json) {
                                nlohmann::json line = json_of(path, entry);
                                line["restore_point"] = point.id;
+                               add_identity(line, point.record);
                                print_json_line(line);
                            } else {
                                // What is printed, `restore` accepts.

@@ -31,11 +31,12 @@ Command init_command() {
         like_access.passphrase_file = state->like_passphrase_file;
         HF_TRY(const InitResponse made, init_repository(access, state->like, like_access));
         if (console.json) {
-            print_json({{"schema", 1},
-                        {"repository", made.repository},
-                        {"repository_id", made.repository_id},
-                        {"key_file", made.key_file},
-                        {"recovery_key", made.recovery_key}});
+            nlohmann::json document = {{"schema", 1},
+                                       {"repository_id", made.repository_id},
+                                       {"recovery_key", made.recovery_key}};
+            add_path(document, "repository", made.repository);
+            add_path(document, "key_file", made.key_file);
+            print_json(document);
             return ExitStatus::done;
         }
         print_line("made repository " + made.repository_id.substr(0, 12) + " at " + made.repository);

@@ -86,12 +86,12 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-void add_path(nlohmann::json& document, const std::string& key, const std::string& path) {
-    if (is_utf8(path)) {
-        document[key] = path;
+void add_path(nlohmann::json& document, const std::string& key, const std::string& bytes) {
+    if (is_utf8(bytes)) {
+        document[key] = bytes;
     } else {
-        document[key] = printable(path);
-        document[key + "_b64"] = to_base64(as_bytes(path));
+        document[key] = printable(bytes);
+        document[key + "_b64"] = to_base64(as_bytes(bytes));
     }
 }
 

@@ -19,8 +19,8 @@ std::string format_count(std::uint64_t count);
 std::string printable(std::string_view text);
 bool is_utf8(std::string_view text);
 
-// Adds `path`, and `path_b64` where it is not UTF-8.
-void add_path(nlohmann::json& document, const std::string& key, const std::string& path);
+// Adds a path or a name that a user chose, and KEY_b64 where it is not UTF-8.
+void add_path(nlohmann::json& document, const std::string& key, const std::string& bytes);
 void print_json(const nlohmann::json& document);
 void print_json_line(const nlohmann::json& document);
 void print_line(std::string_view text);

@@ -15,20 +15,25 @@ constexpr char type_letters[] = "?-dlpscb";
 
 nlohmann::json json_of(const PointSummary& point) {
     const RestorePointRecord& record = point.record;
-    return {{"id", point.id},
-            {"host", record.host},
-            {"name", record.name},
-            {"source", record.source},
-            {"time", format_rfc3339(record.started)},
-            {"type", backup_type_name(record.type)},
-            {"tags", record.tags},
-            {"files", record.stats.files},
-            {"bytes", record.stats.content_bytes},
-            {"directories", record.stats.directories},
-            {"skipped", record.stats.skipped},
-            {"held", point.is_held},
-            {"damaged", point.is_damaged},
-            {"deleted", point.is_deleted}};
+    nlohmann::json document = {{"id", point.id},
+                               {"type", backup_type_name(record.type)},
+                               {"tags", record.tags},
+                               {"files", record.stats.files},
+                               {"bytes", record.stats.content_bytes},
+                               {"directories", record.stats.directories},
+                               {"skipped", record.stats.skipped},
+                               {"held", point.is_held},
+                               {"damaged", point.is_damaged},
+                               {"deleted", point.is_deleted}};
+    add_identity(document, record);
+    add_path(document, "source", record.source);
+    return document;
+}
+
+void add_identity(nlohmann::json& document, const RestorePointRecord& record) {
+    add_path(document, "host", record.host);
+    add_path(document, "name", record.name);
+    document["time"] = format_rfc3339(record.started);
 }
 
 nlohmann::json json_of(const std::string& path, const Entry& entry) {

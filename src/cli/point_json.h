@@ -8,6 +8,8 @@
 namespace holdfast {
 
 nlohmann::json json_of(const PointSummary& point);
+// Adds whose point it is and of when: host, name, time.
+void add_identity(nlohmann::json& document, const RestorePointRecord& record);
 // type, mode, owner, size, mtime.
 nlohmann::json json_of(const std::string& path, const Entry& entry);
 // As `ls -l` shows it.

@@ -13,13 +13,14 @@ Result<ExitStatus> run(Console& console) {
         nlohmann::json folders = nlohmann::json::object();
         for (const auto& [name, folder] : response.folders)
             folders[name] = {{"objects", folder.first}, {"bytes", folder.second}};
-        print_json({{"schema", 1},
-                    {"repository", response.repository},
-                    {"objects", response.objects},
-                    {"bytes", response.bytes},
-                    {"restore_points", response.points},
-                    {"content_bytes", response.content_bytes},
-                    {"folders", std::move(folders)}});
+        nlohmann::json document = {{"schema", 1},
+                                   {"objects", response.objects},
+                                   {"bytes", response.bytes},
+                                   {"restore_points", response.points},
+                                   {"content_bytes", response.content_bytes},
+                                   {"folders", std::move(folders)}};
+        add_path(document, "repository", response.repository);
+        print_json(document);
         return ExitStatus::done;
     }
     print_line(response.repository + ": " + format_bytes(response.bytes) + " in " +

@@ -1,4 +1,4 @@
-// What was said of a restore point after it was written. docs/format.md#marks.
+// What was said of a restore point after it was written. docs/format.md#leases.
 #pragma once
 
 #include "repository/repository.h"

@@ -110,6 +110,26 @@ class Browse(E2E):
             self.assertEqual([base64.b64decode(l['path_b64']) for l in found], [name], command)
             self.assertIn('path', found[0])
 
+    def test_names_of_points_that_are_not_utf8(self):
+        source = os.fsencode(self.tmp) + b'/source-\xff'
+        os.mkdir(source)
+        with open(source + b'/f', 'wb') as file:
+            file.write(b'x')
+        text = os.fsdecode(source)
+        host = os.fsdecode(b'host-\xfe')
+        one = self.backup('--host', host, source=text)
+        fields = {'source': b'files:' + source, 'name': source, 'host': b'host-\xfe'}
+        [listed] = self.run_program(['--json', 'list', '--host', host]).json['restore_points']
+        shown = self.run_program(['--json', 'show', one['restore_point']]).json
+        for document in (one, listed, shown):
+            for field, value in fields.items():
+                self.assertEqual(base64.b64decode(document[field + '_b64']), value, document)
+                self.assertIn('\\xf', document[field])
+        [line] = self.json_lines('find', 'f')
+        self.assertEqual(base64.b64decode(line['name_b64']), source)
+        self.assertEqual(base64.b64decode(line['host_b64']), b'host-\xfe')
+        self.assertEqual(line['time'], listed['time'])
+
     def test_find(self):
         id12 = self.point[:12]
         self.assertEqual(self.run_program(['find', 'b.conf']).text, id12 + ':/dir/b.conf\n')
