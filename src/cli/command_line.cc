@@ -5,6 +5,7 @@
 #include "api/version.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/unknown_verb.h"
 
 namespace holdfast {
 namespace {
@@ -118,6 +119,16 @@ bool wants_json(int argc, char** argv) {
     return false;
 }
 
+// A word where the verb should be says more than the parser does.
+Error usage_error(const CLI::App& app,
+                  const std::vector<Command>& commands,
+                  const CLI::ParseError& error) {
+    const std::vector<std::string> words = app.remaining();
+    if (app.get_subcommands().empty() && !words.empty() && !words.front().starts_with('-'))
+        return unknown_verb(words.front(), commands);
+    return {ErrorCode::invalid_argument, error.what()};
+}
+
 ExitStatus status_of(const Error& error) {
     if (error.code() == ErrorCode::not_found && error.message().starts_with("no repository at "))
         return ExitStatus::no_repository;
@@ -142,7 +153,7 @@ int run_command_line(int argc, char** argv, std::stop_token stop) {
         return app.exit(help);
     } catch (const CLI::ParseError& error) {
         console.json = wants_json(argc, argv);
-        print_error(console, Error(ErrorCode::invalid_argument, error.what()));
+        print_error(console, usage_error(app, commands, error));
         return static_cast<int>(ExitStatus::usage);
     }
     console.progress = progress_mode(globals.progress);

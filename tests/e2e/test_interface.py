@@ -32,6 +32,19 @@ class Interface(E2E):
             self.assertEqual(result.stdout, b'', result.describe())
             self.assertTrue(result.err.strip(), args)
 
+    def test_unknown_verbs(self):
+        for verb, hint in (('bakup', '`backup`'), ('retsore', '`restore`'), ('lst', '`list`'),
+                           ('snapshots', '`list`'), ('forget', '`delete`'), ('unlock', 'nothing'),
+                           ('help', '--help'), ('prune', 'not there yet'), ('mount', 'not there yet'),
+                           ('nonsense', '--help'), ('x', '--help')):
+            for args in ([verb], ['-r', self.repo, verb, self.source], [verb, '-q', '--other'],
+                         ['--json', verb]):
+                result = self.run_program(args, expect=2)
+                self.assertIn("unknown verb '%s'" % verb, result.err)
+                self.assertIn(hint, result.err)
+                self.assertEqual(result.stdout, b'')
+        self.assertNotIn('verb', self.run_program(['--nonsense', 'list'], expect=2).err)
+
     def test_errors_are_json_with_json(self):
         for args, status in ((['nonsense'], 2), (['backup', '--nonsense'], 2), (['show', 'zz'], 2),
                              (['show', 'latest'], 1), (['-r', '/none', 'list'], 10),
