@@ -162,6 +162,27 @@ Result<ResolvedAccess> resolve_access(const AccessRequest& request) {
     return access;
 }
 
+namespace {
+
+Status check_key_place(const AccessRequest& request) {
+    if (!request.key_file || ::access(request.key_file->c_str(), F_OK) != 0) return {};
+    return Error(ErrorCode::already_exists,
+                 "the key file " + *request.key_file +
+                     " exists, and a new key never overwrites an old one: name another file with "
+                     "--key-file, or unset HOLDFAST_KEY_FILE for one in the default place");
+}
+
+Result<std::unique_ptr<Storage>> create_storage(const std::string& url) {
+    auto storage = open_storage(url, OpenMode::create);
+    if (storage.ok() || storage.error().code() != ErrorCode::already_exists) return storage;
+    HF_TRY(const auto existing, open_storage(url, OpenMode::existing));
+    if (!read_config(*existing).ok()) return storage;
+    return Error(ErrorCode::already_exists,
+                 "there is a repository already at " + existing->description());
+}
+
+}  // namespace
+
 Result<InitResponse> init_repository(const ResolvedAccess& access,
                                      const std::optional<std::string>& like,
                                      const AccessRequest& like_access) {
@@ -172,12 +193,10 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
         HF_TRY(const ResolvedAccess resolved, resolve_access(request));
         HF_TRY(model, open_repository(resolved));
     }
-    HF_TRY(const std::unique_ptr<Storage> storage,
-           open_storage(access.repository, OpenMode::create));
+    // All that can be refused is refused before anything is made.
     HF_TRY(const std::optional<std::string> passphrase, read_passphrase(access.request));
-    if (!passphrase && access.request.key_file && ::access(access.request.key_file->c_str(), F_OK) == 0)
-        return Error(ErrorCode::already_exists,
-                     *access.request.key_file + ": exists; a new key never overwrites an old one");
+    HF_TRY_STATUS(check_key_place(access.request));
+    HF_TRY(const std::unique_ptr<Storage> storage, create_storage(access.repository));
     HF_TRY(const Repository::NewKeys keys,
            Repository::init(*storage, model.get(), passphrase, system_clock(), system_random()));
     HF_TRY(const ConfigRecord config, read_config(*storage));

@@ -67,7 +67,7 @@ nlohmann::json json_of(const BackupResponse& response) {
 
 void print_created(const InitResponse& made) {
     print_line("made the embedded repository at " + made.repository);
-    print_line("key file:      " + made.key_file);
+    if (!made.key_file.empty()) print_line("key file:      " + made.key_file);
     print_line("recovery key:  " + made.recovery_key);
     print_line("Both are on this machine's disk: keep the recovery key elsewhere, and a copy of the");
     print_line("repository too (a backup on the source's own disk does not survive that disk).");

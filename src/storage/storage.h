@@ -69,7 +69,8 @@ class Storage {
 Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string& prefix);
 
 // Opens the storage that `url` names; builtin.cc is the list of schemes. A plain path is local.
-// With `create`, what is missing of a local path is made. Errors: not_found, invalid_argument.
+// With `create`, what is missing of a local path is made; what is there must be empty.
+// Errors: not_found, invalid_argument, already_exists.
 enum class OpenMode { existing, create };
 Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode);
 

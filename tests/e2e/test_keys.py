@@ -39,6 +39,8 @@ class Keys(E2E):
         self.env['HOLDFAST_REPOSITORY'] = self.path('repo2')
         result = self.run_program(['init'], expect=1)  # the key file is there
         self.assertIn(self.key, result.err)
+        self.assertIn('--key-file', result.err)
+        self.assertFalse(os.path.exists(self.path('repo2')))
         with open(self.key) as file:
             self.assertEqual(file.read(), key)
         self.env['HOLDFAST_REPOSITORY'] = self.repo
@@ -47,13 +49,31 @@ class Keys(E2E):
     def test_a_refused_init_leaves_nothing_behind(self):
         self.write('key', 'something else', root=self.tmp)
         self.run_program(['init'], expect=1)
+        self.assertFalse(os.path.exists(self.repo))
         os.unlink(self.key)
+        self.run_program(['--passphrase-file', self.path('none'), 'init'], expect=12)
+        self.run_program(['--passphrase-command', 'false', 'init'], expect=12)
+        self.assertFalse(os.path.exists(self.repo))
         self.run_program(['init'])
 
     def test_init_in_a_directory_that_is_not_empty(self):
         self.write('precious', 'x', root=self.repo)
-        result = self.run_program(['init'], expect=(0, 1))
-        self.assertTrue(os.path.exists(os.path.join(self.repo, 'precious')), result.describe())
+        result = self.run_program(['--json', 'init'], expect=1)
+        self.assertEqual(result.error['code'], 'already_exists')
+        self.assertIn('not empty', result.err)
+        self.assertEqual(os.listdir(self.repo), ['precious'])
+        self.assertFalse(os.path.exists(self.key))
+        os.unlink(os.path.join(self.repo, 'precious'))
+        os.mkdir(os.path.join(self.repo, 'lost+found'))  # of a new file system
+        self.run_program(['init'])
+        self.assertIn('a repository already', self.run_program(
+            ['--key-file', self.path('key2'), 'init'], expect=1).err)
+
+    def test_init_with_a_passphrase_names_no_key_file(self):
+        passphrase = self.write('passphrase', 'secret\n', root=self.tmp)
+        text = self.run_program(['--passphrase-file', passphrase, 'init']).text
+        self.assertIn('recovery key:', text)
+        self.assertNotIn('key file:', text)
 
     def test_wrong_key(self):
         self.init_and_back_up()
@@ -265,6 +285,13 @@ class Embedded(E2E):
         self.assertIn('recovery key', said)
         self.run_program(['cat', 'latest:file'], user=self.user)
         self.assertNotIn('HFRK', self.run_program(['backup', self.source], user=self.user).text)
+
+    def test_a_passphrase_in_place_of_a_key_file(self):
+        passphrase = self.write('passphrase', 'secret\n', root=self.tmp)
+        text = self.run_program(['--passphrase-file', passphrase, 'backup', self.source],
+                                user=self.user).text
+        self.assertIn('recovery key:', text)
+        self.assertNotIn('key file:', text)
 
     def test_told_with_json_too(self):
         self.write('file', 'x')

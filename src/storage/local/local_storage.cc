@@ -31,6 +31,46 @@ struct FreeDeleter {
     void operator()(void* memory) const { std::free(memory); }
 };
 
+struct DirectoryCloser {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// Names in a directory, sorted; empty when there is none.
+Result<std::vector<std::pair<std::string, bool>>> read_directory(const std::string& path) {
+    std::vector<std::pair<std::string, bool>> names;
+    const std::unique_ptr<DIR, DirectoryCloser> directory(::opendir(path.c_str()));
+    if (!directory) {
+        if (errno == ENOENT) return names;
+        return Error::from_errno(errno, path);
+    }
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr) break;
+        const std::string name = entry->d_name;
+        if (name == "." || name == "..") continue;
+        bool is_directory = entry->d_type == DT_DIR;
+        if (entry->d_type == DT_UNKNOWN) {
+            struct stat info{};
+            is_directory = ::lstat((path + '/' + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+        }
+        names.emplace_back(name, is_directory);
+    }
+    if (errno != 0) return Error::from_errno(errno, path);
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+// Nothing of a user's may be mixed with a repository's objects, which are removed by their names.
+Status check_empty(const std::string& root) {
+    HF_TRY(const auto names, read_directory(root));
+    for (const auto& [name, is_directory] : names)
+        // The root of a new ext4 file system is empty to its user.
+        if (name != "lost+found")
+            return Error(ErrorCode::already_exists, root + ": the directory is not empty");
+    return {};
+}
+
 }  // namespace
 
 // Collects pieces into an aligned buffer and writes whole blocks around the page cache.
@@ -102,7 +142,10 @@ Result<std::unique_ptr<Storage>> LocalStorage::open(const std::string& path, Ope
     if (path.empty()) return Error(ErrorCode::invalid_argument, "the repository's path is empty");
     std::string root = path;
     while (root.size() > 1 && root.back() == '/') root.pop_back();
-    if (mode == OpenMode::create) HF_TRY_STATUS(make_directories(root, 0700));
+    if (mode == OpenMode::create) {
+        HF_TRY_STATUS(make_directories(root, 0700));
+        HF_TRY_STATUS(check_empty(root));
+    }
     struct stat info{};
     if (::stat(root.c_str(), &info) != 0) return Error::from_errno(errno, root);
     if (!S_ISDIR(info.st_mode))
@@ -253,40 +296,6 @@ Result<ObjectInfo> LocalStorage::head(const std::string& name) {
     if (::stat(path_of(name).c_str(), &info) != 0) return Error::from_errno(errno, name);
     return ObjectInfo{name, static_cast<std::uint64_t>(info.st_size)};
 }
-
-namespace {
-
-struct DirectoryCloser {
-    void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-// Names in a directory, sorted; empty when there is none.
-Result<std::vector<std::pair<std::string, bool>>> read_directory(const std::string& path) {
-    std::vector<std::pair<std::string, bool>> names;
-    const std::unique_ptr<DIR, DirectoryCloser> directory(::opendir(path.c_str()));
-    if (!directory) {
-        if (errno == ENOENT) return names;
-        return Error::from_errno(errno, path);
-    }
-    for (;;) {
-        errno = 0;
-        const dirent* entry = ::readdir(directory.get());
-        if (entry == nullptr) break;
-        const std::string name = entry->d_name;
-        if (name == "." || name == "..") continue;
-        bool is_directory = entry->d_type == DT_DIR;
-        if (entry->d_type == DT_UNKNOWN) {
-            struct stat info{};
-            is_directory = ::lstat((path + '/' + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-        }
-        names.emplace_back(name, is_directory);
-    }
-    if (errno != 0) return Error::from_errno(errno, path);
-    std::sort(names.begin(), names.end());
-    return names;
-}
-
-}  // namespace
 
 void LocalStorage::remove_leftovers() {
     {
