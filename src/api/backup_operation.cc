@@ -12,6 +12,7 @@
 #include "source/files/files_source.h"
 #include "source/generated/generated_source.h"
 #include "source/stream/stream_source.h"
+#include "storage/memory/memory_storage.h"
 
 namespace holdfast {
 namespace {
@@ -19,7 +20,9 @@ namespace {
 struct ResolvedSource {
     std::string url;
     std::string name;
-    std::unique_ptr<Source> source;
+    std::unique_ptr<Source> source;  // of files: not before open_files()
+    std::string root;                // the rest: of files only
+    FilesOptions options;
 };
 
 Result<std::string> absolute_path(const std::string& path) {
@@ -105,9 +108,9 @@ bool is_at_or_below(const std::string& path, const std::string& directory) {
     }
 }
 
-Result<ResolvedSource> open_files(const BackupRequest& request,
-                                  const ResolvedAccess& access,
-                                  const std::string& source) {
+Result<ResolvedSource> resolve_files(const BackupRequest& request,
+                                     const ResolvedAccess& access,
+                                     const std::string& source) {
     constexpr std::string_view scheme = "files:";
     const std::string path = source.starts_with(scheme) ? source.substr(scheme.size()) : source;
     const std::size_t colon = source.find(':');
@@ -117,19 +120,26 @@ Result<ResolvedSource> open_files(const BackupRequest& request,
                      "no source of this kind: '" + source.substr(0, colon + 1) +
                          "' (a path, or files:PATH)");
     HF_TRY(const std::string root, absolute_path(path));
-    HF_TRY(FilesOptions options, files_options(request.exclude, access, root));
+    HF_TRY(FilesOptions options, files_options(request.exclude, root));
     if (request.files_from0) {
         HF_TRY(options.only, read_files_from0(*request.files_from0, root));
     }
     if (is_at_or_below(root, access.repository))
         return Error(ErrorCode::invalid_argument,
                      "the source " + root + " is the repository, or in it");
-    HF_TRY(std::unique_ptr<FilesSource> files, FilesSource::open_root(root, std::move(options)));
-    return ResolvedSource{"files:" + root, root, std::move(files)};
+    return ResolvedSource{"files:" + root, root, nullptr, root, std::move(options)};
 }
 
-Result<std::vector<ResolvedSource>> open_sources(const BackupRequest& request,
-                                                 const ResolvedAccess& access) {
+// The places that are left out must exist by now, to be known.
+Status open_files(const ResolvedAccess& access, ResolvedSource& source) {
+    leave_out_own_places(access, source.options);
+    HF_TRY(source.source, FilesSource::open_root(source.root, std::move(source.options)));
+    return {};
+}
+
+// Finds all that is wrong with a request, so that nothing is made for a backup that cannot begin.
+Result<std::vector<ResolvedSource>> resolve_sources(const BackupRequest& request,
+                                                    const ResolvedAccess& access) {
     std::vector<ResolvedSource> sources;
     if (request.stdin_name || !request.stdin_command.empty()) {
         if (!request.sources.empty())
@@ -138,7 +148,7 @@ Result<std::vector<ResolvedSource>> open_sources(const BackupRequest& request,
         if (!is_valid_name(name))
             return Error(ErrorCode::invalid_argument, "not a file name: '" + name + "'");
         sources.push_back({"stream:" + name, "stream:" + name,
-                           std::make_unique<StreamSource>(name, request.stdin_command)});
+                           std::make_unique<StreamSource>(name, request.stdin_command), {}, {}});
         return sources;
     }
     if (request.sources.empty())
@@ -152,13 +162,24 @@ Result<std::vector<ResolvedSource>> open_sources(const BackupRequest& request,
         if (source.starts_with(generated)) {
             HF_TRY(const GeneratedTree tree,
                    GeneratedTree::parse(std::string_view(source).substr(generated.size())));
-            sources.push_back({source, "generated", std::make_unique<GeneratedSource>(tree)});
+            sources.push_back({source, "generated", std::make_unique<GeneratedSource>(tree), {}, {}});
             continue;
         }
-        HF_TRY(ResolvedSource opened, open_files(request, access, source));
-        sources.push_back(std::move(opened));
+        HF_TRY(ResolvedSource resolved, resolve_files(request, access, source));
+        sources.push_back(std::move(resolved));
     }
     return sources;
+}
+
+// Stands for the embedded repository before there is one: everything would be new.
+Result<std::unique_ptr<Repository>> empty_repository() {
+    auto storage = std::make_unique<MemoryStorage>();
+    Random& random = system_random();
+    HF_TRY(const Repository::NewKeys keys,
+           Repository::init(*storage, nullptr, std::nullopt, system_clock(), random));
+    Unlock unlock;
+    unlock.key_file = keys.key_file;
+    return Repository::open(std::move(storage), unlock, "", system_clock(), random);
 }
 
 // Opens the repository; makes the embedded one at the first backup.
@@ -167,8 +188,9 @@ Result<std::unique_ptr<Repository>> open_or_create(const ResolvedAccess& access,
                                                    BackupResponse& response) {
     auto repository = open_repository(access);
     if (repository.ok() || repository.error().code() != ErrorCode::not_found ||
-        !access.is_default || request.dry_run)
+        !access.is_default)
         return repository;
+    if (request.dry_run) return empty_repository();
     HF_TRY(response.created, init_repository(access, std::nullopt, {}));
     if (request.on_created) request.on_created(*response.created);
     return open_repository(access);
@@ -196,12 +218,12 @@ Status backup(const BackupRequest& request,
     if (!type || *type == BackupType::synthetic_full)
         return Error(ErrorCode::invalid_argument,
                      "no backup type '" + request.type + "' (full, incremental, differential)");
-    // They must exist before the walk, to be known and left out.
-    (void)make_directories(access.cache_directory, 0700).ok();
-    if (access.is_default && !request.dry_run) (void)make_directories(access.repository, 0700).ok();
-    HF_TRY(std::vector<ResolvedSource> sources, open_sources(request, access));
+    HF_TRY(std::vector<ResolvedSource> sources, resolve_sources(request, access));
     HF_TRY(const std::unique_ptr<Repository> repository,
            open_or_create(access, request, response));
+    if (!request.dry_run) (void)make_directories(access.cache_directory, 0700).ok();
+    for (ResolvedSource& source : sources)
+        if (!source.source) HF_TRY_STATUS(open_files(access, source));
     response.repository = repository->storage().description();
     options.type = *type;
     options.host = request.host.value_or(this_host());

@@ -101,7 +101,8 @@ Result<std::unique_ptr<FilesSource>> open_live(const DiffRequest& request,
     std::string root = url.substr(scheme.size());
     if (!path.empty()) root += '/' + path;
     HF_TRY(const ResolvedAccess access, resolve_access(request.access));
-    HF_TRY(FilesOptions options, files_options(request.exclude, access, root));
+    HF_TRY(FilesOptions options, files_options(request.exclude, root));
+    leave_out_own_places(access, options);
     return FilesSource::open_root(root, std::move(options));
 }
 

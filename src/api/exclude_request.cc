@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::uint64_t max_pattern_file_bytes = 64u << 20;
 
-// A repository inside its own source, and the cache, are left out.
 void never_enter(const std::string& path, FilesOptions& options) {
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return;
@@ -22,9 +21,7 @@ void never_enter(const std::string& path, FilesOptions& options) {
 
 }  // namespace
 
-Result<FilesOptions> files_options(const ExcludeRequest& request,
-                                   const ResolvedAccess& access,
-                                   const std::string& root) {
+Result<FilesOptions> files_options(const ExcludeRequest& request, const std::string& root) {
     FilesOptions options;
     options.rules = ExcludeRules(root);
     for (const std::string& file : request.pattern_files) {
@@ -37,9 +34,12 @@ Result<FilesOptions> files_options(const ExcludeRequest& request,
     options.exclude_caches = request.caches;
     options.exclude_nodump = request.nodump;
     options.exclude_if_present = request.if_present;
+    return options;
+}
+
+void leave_out_own_places(const ResolvedAccess& access, FilesOptions& options) {
     never_enter(access.repository, options);
     never_enter(access.cache_directory, options);
-    return options;
 }
 
 }  // namespace holdfast

@@ -19,10 +19,11 @@ struct ExcludeRequest {
     bool one_file_system = false;
 };
 
-// `root` is the absolute path of the source. The repository and the cache are left out, too.
+// `root` is the absolute path of the source.
 // Errors: invalid_argument for a bad pattern; those of reading the files of patterns.
-Result<FilesOptions> files_options(const ExcludeRequest& request,
-                                   const ResolvedAccess& access,
-                                   const std::string& root);
+Result<FilesOptions> files_options(const ExcludeRequest& request, const std::string& root);
+
+// A repository inside its own source, and the cache: those that are there are left out.
+void leave_out_own_places(const ResolvedAccess& access, FilesOptions& options);
 
 }  // namespace holdfast

@@ -302,8 +302,21 @@ class Embedded(E2E):
 
     def test_dry_run_makes_nothing(self):
         self.write('file', 'x')
-        self.run_program(['backup', '--dry-run', self.source], user=self.user, expect=(0, 10))
-        self.assertFalse(os.path.exists(self.default))
+        before = sorted(os.walk(self.path('home')))
+        result = self.run_program(['--json', 'backup', '--dry-run', self.source], user=self.user)
+        [one] = result.json['sources']
+        self.assertEqual((one['restore_point'], one['type'], one['bytes_read']), ('', 'full', 1))
+        self.assertEqual(sorted(os.walk(self.path('home'))), before)
+
+    def test_a_backup_that_cannot_begin_makes_nothing(self):
+        self.write('file', 'x')
+        before = sorted(os.walk(self.path('home')))
+        for args, status in (([self.path('none')], 1), (['none:x'], 2),
+                             ([self.source, '-e', '['], 2),
+                             ([self.source, '--exclude-file', self.path('none')], 1),
+                             ([self.source, '--files-from0', '-'], 2)):
+            self.run_program(['backup', *args], user=self.user, expect=status)
+            self.assertEqual(sorted(os.walk(self.path('home'))), before, args)
 
     def test_home_with_the_repository_in_it(self):
         self.write('document', 'x', root=self.path('home'))
