@@ -1,5 +1,6 @@
 #include "api/backup_operation.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -127,7 +127,9 @@ class Backup {
           options_(options),
           progress_(progress),
           stop_(std::move(stop)),
-          read_before_(progress.read_bytes) {}
+          read_before_(progress.read_bytes),
+          files_before_(progress.files),
+          bytes_before_(progress.bytes) {}
 
     Result<BackupReport> run();
 
@@ -169,7 +171,8 @@ class Backup {
     const BackupOptions& options_;
     Progress& progress_;
     const std::stop_token stop_;
-    const std::uint64_t read_before_;  // by the backups that share the progress
+    // By the backups that share the progress.
+    const std::uint64_t read_before_, files_before_, bytes_before_;
 
     BackupReport report_;
     RestorePointRecord record_;
@@ -247,14 +250,15 @@ Status Backup::choose_parent() {
     // Files that were changed while the previous backup ran are read again.
     previous_started_ = parent->record.walked - clock_tick;
     previous_root_ = std::make_shared<const Entry>(parent->record.root);
+    // As much as the last time is as good a guess as any.
     expect(parent->record.stats);
     return {};
 }
 
-// As much as the last time is as good a guess as any.
 void Backup::expect(const RestorePointStats& stats) {
-    progress_.total_files = progress_.files + stats.files;
-    progress_.total_bytes = progress_.bytes + stats.content_bytes;
+    if (stats.content_bytes >= stream_size) return;  // nobody knows
+    progress_.total_files = files_before_ + stats.files;
+    progress_.total_bytes = bytes_before_ + stats.content_bytes;
 }
 
 Result<BackupReport> Backup::run() {
@@ -297,6 +301,7 @@ Result<BackupReport> Backup::run() {
         estimator.emplace(source_, progress_);
     Status walked = walk();
     estimator.reset();
+    expect(record_.stats);  // what is left of it is being read
     if (walked.ok() && session_) {
         submit_open_group();
         walked = drain(0);
