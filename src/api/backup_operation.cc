@@ -197,6 +197,12 @@ Result<std::unique_ptr<Repository>> open_or_create(const ResolvedAccess& access,
     return open_repository(access);
 }
 
+// A full disk is no reason to begin again.
+Error kept_for_later(Error error) {
+    if (error.code() != ErrorCode::out_of_space) return error;
+    return {error.code(), error.describe() + "; what was stored so far is kept for the next backup"};
+}
+
 // What is empty cannot be chosen by later.
 Status check_identity(const BackupRequest& request) {
     if ((request.host && request.host->empty()) || (request.name && request.name->empty()) ||
@@ -240,7 +246,8 @@ Status backup(const BackupRequest& request,
         options.name = request.name.value_or(source.name);
         const TimeNs start = system_clock().monotonic();
         auto report = run_backup(*repository, *source.source, options, progress, stop);
-        if (!report.ok()) return std::move(report).error().with_context("backing up " + source.name);
+        if (!report.ok())
+            return kept_for_later(std::move(report).error()).with_context("backing up " + source.name);
         BackupSourceResponse& one = response.sources.emplace_back();
         one.source = source.url;
         one.host = options.host;

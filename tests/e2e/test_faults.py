@@ -464,6 +464,23 @@ class Space(Faults):
         self.assertLess(self.repository_bytes(), 9 << 20)
 
     @needs_root
+    def test_repository_that_is_read_only(self):
+        self.mount('-t', 'tmpfs', 'tmpfs', self.path('disk'))
+        self.env['HOLDFAST_REPOSITORY'] = self.path('disk', 'repo')
+        self.env['HOLDFAST_KEY_FILE'] = self.path('key3')
+        self.init()
+        self.write('file', 'x')
+        point = self.backup()['restore_point']
+        self.run_program(['hold', point])
+        self.tool('mount', '-o', 'remount,ro', self.path('disk'))
+        for args in (['backup', self.source], ['release', point], ['key', 'recovery']):
+            err = self.run_program(args, expect=1).err
+            self.assertIn('the repository %s cannot be written: Read-only file system' %
+                          self.path('disk', 'repo'), err)
+            self.assertNotIn('tmp/', err.replace(self.tmp, ''))
+        self.run_program(['cat', point + ':file'])
+
+    @needs_root
     def test_full_tmpfs_that_gets_larger(self):
         disk = self.mount('-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', self.path('disk'))
         self.small_repository(disk)
@@ -472,6 +489,7 @@ class Space(Faults):
         self.random_source(20)
         result = self.run_program(['backup', self.source], expect=14)
         self.assertIn('space', result.err)
+        self.assertIn('what was stored so far is kept for the next backup', result.err)
         self.tool('mount', '-o', 'remount,size=60m', disk)
         self.usable_again(first)
         self.backup()

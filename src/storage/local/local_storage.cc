@@ -111,8 +111,9 @@ class LocalStorage::Writer final : public ObjectWriter {
         }
         Status published =
             storage_.publish(temporary_, name_, std::move(fd_), durability);
-        if (published.ok()) temporary_.clear();
-        return published;
+        if (!published.ok()) return storage_.explain(std::move(published).error());
+        temporary_.clear();
+        return {};
     }
 
   private:
@@ -152,6 +153,15 @@ Result<std::unique_ptr<Storage>> LocalStorage::open(const std::string& path, Ope
         return Error(mode == OpenMode::existing ? ErrorCode::not_found : ErrorCode::invalid_argument,
                      root + ": not a directory");
     return std::unique_ptr<Storage>(new LocalStorage(std::move(root)));
+}
+
+Error LocalStorage::explain(Error error) const {
+    if (error.code() != ErrorCode::permission_denied) return error;
+    for (const std::string& directory : {root_, path_of("tmp")})
+        if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0 &&
+            errno != ENOENT)
+            return Error::from_errno(errno, "the repository " + root_ + " cannot be written");
+    return error;
 }
 
 Result<std::pair<std::string, UniqueFd>> LocalStorage::open_temporary(int flags) {
@@ -218,12 +228,14 @@ Status LocalStorage::publish(const std::string& temporary,
 }
 
 Status LocalStorage::put(const std::string& name, ByteSpan data, Durability durability) {
-    HF_TRY(auto opened, open_temporary(0));
-    auto& [temporary, fd] = opened;
+    auto opened = open_temporary(0);
+    if (!opened.ok()) return explain(std::move(opened).error());
+    auto& [temporary, fd] = *opened;
     Status written = write_all(fd.get(), data, name.c_str());
     if (written.ok()) written = publish(temporary, name, std::move(fd), durability);
-    if (!written.ok()) ::unlink(temporary.c_str());
-    return written;
+    if (written.ok()) return {};
+    ::unlink(temporary.c_str());
+    return explain(std::move(written).error());
 }
 
 Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin(const std::string& name) {
@@ -231,7 +243,7 @@ Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin(const std::string& nam
     // Some file systems have no O_DIRECT.
     if (!opened.ok() && opened.error().code() == ErrorCode::invalid_argument)
         opened = open_temporary(0);
-    if (!opened.ok()) return std::move(opened).error();
+    if (!opened.ok()) return explain(std::move(opened).error());
     return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(
         *this, name, std::move(opened->first), std::move(opened->second)));
 }
@@ -343,7 +355,7 @@ Status LocalStorage::remove(const std::string& name) {
         open_files_.erase(name);
     }
     if (::unlink(path_of(name).c_str()) != 0 && errno != ENOENT)
-        return Error::from_errno(errno, name);
+        return explain(Error::from_errno(errno, name));
     return {};
 }
 

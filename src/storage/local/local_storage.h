@@ -33,6 +33,8 @@ class LocalStorage final : public Storage {
     explicit LocalStorage(std::string root);
 
     std::string path_of(const std::string& name) const { return root_ + '/' + name; }
+    // Says of a repository that cannot be written so, in place of the name of an object.
+    Error explain(Error error) const;
     // A new file in tmp/, locked as long as it is open: what is not locked was left by a dead process.
     Result<std::pair<std::string, UniqueFd>> open_temporary(int flags);
     // Removes such leftovers, once.
