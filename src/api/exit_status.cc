@@ -1,6 +1,27 @@
 #include "api/exit_status.h"
 
 namespace holdfast {
+namespace {
+
+constexpr ExitStatusText texts[] = {
+    {ExitStatus::done, "done"},
+    {ExitStatus::failed, "failed"},
+    {ExitStatus::usage, "usage"},
+    {ExitStatus::incomplete, "done, but something of the source could not be read"},
+    {ExitStatus::no_repository, "no such repository"},
+    {ExitStatus::busy, "busy"},
+    {ExitStatus::wrong_key, "wrong key"},
+    {ExitStatus::damaged, "damage found"},
+    {ExitStatus::no_space, "no space"},
+    {ExitStatus::refused, "refused"},
+    {ExitStatus::interrupted, "interrupted"},
+    {ExitStatus::terminated, "terminated"}};
+
+}  // namespace
+
+std::span<const ExitStatusText> exit_status_texts() {
+    return texts;
+}
 
 ExitStatus exit_status_of(ErrorCode code) {
     switch (code) {

@@ -1,6 +1,8 @@
 // The one place where error codes become exit statuses. docs/reference/exit-status.md.
 #pragma once
 
+#include <span>
+
 #include "base/result.h"
 
 namespace holdfast {
@@ -23,5 +25,12 @@ enum class ExitStatus : int {
 };
 
 ExitStatus exit_status_of(ErrorCode code);
+
+// All that the program returns, in the order of their numbers: what the help and the manual list.
+struct ExitStatusText {
+    ExitStatus status;
+    const char* meaning;
+};
+std::span<const ExitStatusText> exit_status_texts();
 
 }  // namespace holdfast

@@ -86,6 +86,8 @@ Command man_command();
 // Texts made from the table.
 std::string completion_script(const std::string& shell);
 std::string manual_page();
+// "0 done", "1 failed" and so on.
+std::string exit_status_list(const std::string& separator);
 
 // Parses, runs, and turns the outcome into an exit status.
 int run_command_line(int argc, char** argv, std::stop_token stop);

@@ -105,9 +105,7 @@ void configure(CLI::App& app,
                const std::vector<Command>& commands,
                const std::vector<Option>& globals) {
     app.name("holdfast");
-    app.footer("Exit status: 0 done, 1 failed, 2 usage, 3 done but something could not be read,\n"
-               "10 no such repository, 12 wrong key, 13 damage found, 14 no space, 15 refused.\n"
-               "Manual: holdfast man | man -l -");
+    app.footer("Exit status:\n  " + exit_status_list("\n  ") + "\n\nManual: holdfast man | man -l -");
     for (const Option& option : globals) add_option(app, option);
     for (const Command& command : commands) add_command(app, command);
 }

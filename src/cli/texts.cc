@@ -211,6 +211,14 @@ std::string completion_script(const std::string& shell) {
     return bash_script(commands);
 }
 
+std::string exit_status_list(const std::string& separator) {
+    std::string text;
+    for (const ExitStatusText& one : exit_status_texts())
+        text += (text.empty() ? "" : separator) + std::to_string(static_cast<int>(one.status)) + ' ' +
+                one.meaning;
+    return text;
+}
+
 std::string manual_page() {
     std::string text = ".TH HOLDFAST 1 \"\" \"holdfast " + std::string(version_text()) + "\"\n";
     text += ".SH NAME\nholdfast \\- back up files and prove that they can be restored\n";
@@ -221,10 +229,7 @@ std::string manual_page() {
             "\\fBlatest\\fR; \\fIPOINT\\fR:\\fIPATH\\fR names something in it.\n";
     text += ".SH OPTIONS\n" + roff_options(globals()) + ".SH VERBS\n";
     for (const Command& command : all_commands()) text += roff_command(command, "");
-    text += ".SH \"EXIT STATUS\"\n"
-            "0 done; 1 failed; 2 usage; 3 done, but something of the source could not be read; "
-            "10 no such repository; 11 busy; 12 wrong key; 13 damage found; 14 no space; 15 refused; "
-            "130 interrupted; 143 terminated.\n";
+    text += ".SH \"EXIT STATUS\"\n" + exit_status_list("; ") + ".\n";
     text += ".SH ENVIRONMENT\nHOLDFAST_REPOSITORY, HOLDFAST_KEY_FILE, HOLDFAST_PASSPHRASE_FILE, "
             "HOLDFAST_PASSPHRASE_COMMAND, HOLDFAST_CACHE_DIR, HOLDFAST_HOST.\n";
     return text;

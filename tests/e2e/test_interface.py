@@ -91,6 +91,15 @@ class Interface(E2E):
             # A user sees names of operands, not of variables.
             self.assertNotIn('operand1', text, verb)
 
+    def test_help_and_manual_list_the_same_exit_statuses(self):
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'docs', 'reference',
+                               'exit-status.md')) as page:
+            documented = re.findall(r'^\| (\d+) \|', page.read(), re.M)
+        shown = self.run_program(['--help']).text.split('Exit status:\n')[1].split('\n\n')[0]
+        manual = self.run_program(['man']).text.split('.SH "EXIT STATUS"\n')[1].split('.\n')[0]
+        self.assertEqual([line.strip() for line in shown.splitlines()], manual.split('; '))
+        self.assertEqual([one.split()[0] for one in manual.split('; ')], documented)
+
     def test_version(self):
         text = self.run_program(['version']).text
         self.assertRegex(text, r'^holdfast \d+\.\d+')
