@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "api/option_file.h"
 #include "api/point_selection.h"
 #include "api/version.h"
 #include "backup/backup.h"
@@ -71,7 +72,7 @@ Result<std::string> path_below(std::string_view name, const std::string& root) {
 Result<std::optional<std::vector<std::string>>> read_files_from0(const std::string& path,
                                                                  const std::string& root) {
     HF_TRY(const Bytes data, path == "-" ? read_stream(STDIN_FILENO, 1u << 30)
-                                         : read_file(path, 1u << 30));
+                                         : read_option_file(path, 1u << 30));
     std::vector<std::string> names;
     bool is_whole = false;
     std::string_view rest = as_text(data);

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "base/file_io.h"
+#include "api/option_file.h"
 #include "source/files/files_source.h"
 
 namespace holdfast {
@@ -25,7 +25,7 @@ Result<FilesOptions> files_options(const ExcludeRequest& request, const std::str
     FilesOptions options;
     options.rules = ExcludeRules(root);
     for (const std::string& file : request.pattern_files) {
-        HF_TRY(const Bytes text, read_file(file, max_pattern_file_bytes));
+        HF_TRY(const Bytes text, read_option_file(file, max_pattern_file_bytes));
         auto added = options.rules.add_lines(as_text(text));
         if (!added.ok()) return std::move(added).error().with_context("reading " + file);
     }

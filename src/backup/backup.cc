@@ -575,7 +575,7 @@ Status Backup::apply_task(const std::string& path, FileTask& task) {
     if (!task.is_stored() && merger_->depth() == 0)
         return stop_.stop_requested()
                    ? Error(ErrorCode::cancelled, "interrupted: what was stored is kept for the next backup")
-                   : Error(ErrorCode::unavailable, path + ": " + task.problem);
+                   : Error(ErrorCode::unavailable, task.problem);
     switch (task.outcome) {
         case FileOutcome::stored: break;
         case FileOutcome::unstable:

@@ -55,6 +55,25 @@ class Exclude(E2E):
         self.assertEqual(self.files_kept('--exclude-file', patterns), {'d'})
         self.assertEqual(self.files_kept('--exclude-from', patterns), {'d'})
 
+    def test_files_of_options_may_be_pipes(self):
+        self.tree('a.o', 'b', 'c')
+        line = ' '.join('"%s"' % part for part in self.command(['backup', self.source]))
+        for option, text, kept in (('--exclude-file', '*.o\\n', {'b', 'c'}),
+                                   ('--files-from0', 'b\\0', {'b'})):
+            self.tool('bash', '-c', "%s %s <(printf '%s')" % (line, option, text))
+            lines = self.run_program(['--json', 'ls', 'latest']).json_lines
+            self.assertEqual({one['path'] for one in lines}, kept)
+
+    def test_files_of_options_that_cannot_be_read(self):
+        self.tree('a')
+        for option in ('--exclude-file', '--files-from0'):
+            error = self.run_program(['--json', 'backup', option, self.tmp, self.source],
+                                     expect=2).error
+            self.assertEqual(error['code'], 'invalid_argument')
+            error = self.run_program(['--json', 'backup', option, '/proc/self/mem', self.source],
+                                     expect=1).error
+            self.assertEqual(error['code'], 'unavailable')
+
     def test_a_missing_exclude_file_is_an_error(self):
         self.tree('a')
         result = self.run_program(['backup', '--exclude-file', self.path('none'), self.source],

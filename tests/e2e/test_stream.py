@@ -75,6 +75,11 @@ class Stream(E2E):
             self.assertEqual(self.points(), [], command)
         self.assert_check_clean()
 
+    def test_failing_command_is_no_fault_of_the_program(self):
+        for command in (('sh', '-c', 'echo x; exit 3'), ('no-such-program',)):
+            error = self.from_command(*command, expect=1).error
+            self.assertEqual(error['code'], 'unavailable', error)
+
     def test_failing_command_leaves_the_points_before_alone(self):
         self.from_command('echo', 'one')
         self.from_command('sh', '-c', 'echo two; exit 1', expect=1)

@@ -46,7 +46,7 @@ class OpenStream final : public SourceFile {
         if (process_ > 0) {
             const int status = wait_for_process();
             if (status != 0)
-                return Error(ErrorCode::internal,
+                return Error(ErrorCode::unavailable,
                              "the command failed (status " + std::to_string(status) +
                                  "): no restore point was made");
         }
@@ -127,7 +127,7 @@ Result<std::unique_ptr<SourceFile>> StreamSource::open(const SourceEvent&) {
     ::posix_spawn_file_actions_destroy(&actions);
     // Not a missing file, which would count as vanished, but a failure.
     if (error != 0)
-        return Error(ErrorCode::internal,
+        return Error(ErrorCode::unavailable,
                      Error::from_errno(error, "cannot run " + command_[0]).message());
     return std::unique_ptr<SourceFile>(std::make_unique<OpenStream>(std::move(reading), process));
 }
