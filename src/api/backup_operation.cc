@@ -1,12 +1,12 @@
 #include "api/backup_operation.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "api/option_file.h"
+#include "api/own_places.h"
 #include "api/point_selection.h"
 #include "api/version.h"
 #include "backup/backup.h"
@@ -91,25 +91,6 @@ Result<std::optional<std::vector<std::string>>> read_files_from0(const std::stri
     return std::optional(std::move(names));
 }
 
-// Whatever links and mounts the two paths go through: a directory is known by its inode.
-bool is_at_or_below(const std::string& path, const std::string& directory) {
-    struct stat wanted{}, here{};
-    if (::stat(directory.c_str(), &wanted) != 0) return false;
-    std::string up = path;
-    if (::stat(up.c_str(), &here) != 0) return false;
-    if (!S_ISDIR(here.st_mode)) up = up.substr(0, up.rfind('/') + 1);
-    for (;; up += "/..") {
-        struct stat at{};
-        if (::stat(up.c_str(), &at) != 0) return false;
-        if (at.st_dev == wanted.st_dev && at.st_ino == wanted.st_ino) return true;
-        struct stat above{};
-        // The root is its own parent.
-        if (::stat((up + "/..").c_str(), &above) != 0 ||
-            (above.st_dev == at.st_dev && above.st_ino == at.st_ino))
-            return false;
-    }
-}
-
 Result<ResolvedSource> resolve_files(const BackupRequest& request,
                                      const ResolvedAccess& access,
                                      const std::string& source) {
@@ -126,9 +107,7 @@ Result<ResolvedSource> resolve_files(const BackupRequest& request,
     if (request.files_from0) {
         HF_TRY(options.only, read_files_from0(*request.files_from0, root));
     }
-    if (is_at_or_below(root, access.repository))
-        return Error(ErrorCode::invalid_argument,
-                     "the source " + root + " is the repository, or in it");
+    HF_TRY_STATUS(check_outside_repository("the source", root, access));
     return ResolvedSource{"files:" + root, root, nullptr, root, std::move(options)};
 }
 

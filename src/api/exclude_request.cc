@@ -1,23 +1,13 @@
 #include "api/exclude_request.h"
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-
 #include "api/option_file.h"
+#include "api/own_places.h"
 #include "source/files/files_source.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::uint64_t max_pattern_file_bytes = 64u << 20;
-
-void never_enter(const std::string& path, FilesOptions& options) {
-    struct stat info{};
-    if (::stat(path.c_str(), &info) != 0) return;
-    const std::uint64_t device = std::uint64_t{gnu_dev_major(info.st_dev)} << 32 |
-                                 gnu_dev_minor(info.st_dev);
-    options.never_enter.insert({device, info.st_ino});
-}
 
 }  // namespace
 
@@ -38,8 +28,9 @@ Result<FilesOptions> files_options(const ExcludeRequest& request, const std::str
 }
 
 void leave_out_own_places(const ResolvedAccess& access, FilesOptions& options) {
-    never_enter(access.repository, options);
-    never_enter(access.cache_directory, options);
+    for (const std::string& directory : own_directories(access))
+        if (const auto identity = identify(directory, LastLink::follow))
+            options.never_enter.insert(*identity);
 }
 
 }  // namespace holdfast

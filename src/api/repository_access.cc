@@ -92,10 +92,6 @@ Result<std::optional<std::string>> read_passphrase(const AccessRequest& request)
     return std::optional<std::string>();
 }
 
-std::string default_key_path(const RepositoryId& repository) {
-    return default_places().configuration + "/keys/" + repository.hex() + ".key";
-}
-
 // Gathers key material; without any, the key file that init made for this repository.
 Result<Unlock> find_unlock(const ResolvedAccess& access, Storage& storage) {
     if (access.request.key_file) return read_key_file(*access.request.key_file);
@@ -138,6 +134,10 @@ DefaultPlaces default_places() {
     return {base_directory("XDG_DATA_HOME", "/.local/share") + "/holdfast/repository",
             base_directory("XDG_CONFIG_HOME", "/.config") + "/holdfast",
             base_directory("XDG_CACHE_HOME", "/.cache") + "/holdfast"};
+}
+
+std::string default_key_path(const RepositoryId& repository) {
+    return default_places().configuration + "/keys/" + repository.hex() + ".key";
 }
 
 Result<ResolvedAccess> resolve_access(const AccessRequest& request) {

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/secret.h"
+#include "format/ids.h"
 
 namespace holdfast {
 
@@ -30,6 +31,8 @@ struct DefaultPlaces {
     std::string cache;
 };
 DefaultPlaces default_places();
+// The key file that init makes.
+std::string default_key_path(const RepositoryId& repository);
 
 struct ResolvedAccess {
     std::string repository;

@@ -1,5 +1,6 @@
 #include "api/restore_operation.h"
 
+#include "api/own_places.h"
 #include "repository/tree_reader.h"
 #include "restore/restore.h"
 
@@ -27,6 +28,14 @@ Result<std::string> original_place(const RestorePointRecord& record,
     return path.empty() ? "/" : path;
 }
 
+KeptPlaces places_to_keep(const ResolvedAccess& access, const Repository& repository) {
+    KeptPlaces kept;
+    for (const std::string& path : own_directories(access)) kept.add(path);
+    for (const std::string& path : own_files(access, repository.config().repository))
+        kept.add(path);
+    return kept;
+}
+
 }  // namespace
 
 Result<RestoreResponse> restore(const RestoreRequest& request,
@@ -38,7 +47,8 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     if (request.remove_extras) options.extras = Extras::remove;
     if (request.verify) options.verification = Verification::read_back;
     if (request.dry_run) options.mode = RestoreOptions::Mode::dry_run;
-    HF_TRY(const auto repository, open_repository(request.access));
+    HF_TRY(const ResolvedAccess access, resolve_access(request.access));
+    HF_TRY(const auto repository, open_repository(access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point(*repository, wanted.point, request.filter, Deleted::hidden));
@@ -49,6 +59,8 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     } else {
         HF_TRY(options.target, original_place(point.record, wanted, entry));
     }
+    HF_TRY_STATUS(check_outside_repository("the target", options.target, access));
+    options.kept = places_to_keep(access, *repository);
     progress.total_bytes = wanted.path.empty() ? point.record.stats.content_bytes : 0;
     progress.total_files = wanted.path.empty() ? point.record.stats.files : 0;
     HF_TRY(RestoreReport report,

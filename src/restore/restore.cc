@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -39,6 +40,26 @@ DiskMap::Key link_key(const Metadata& metadata) {
     return {metadata.file_system, metadata.inode};
 }
 
+// Whether the link is there as the restore point has it: it may lead to what is kept, and stays.
+bool is_same_link(const TargetDirectory& directory, const Entry& entry) {
+    if (entry.metadata.type != EntryType::symlink) return false;
+    std::string there(entry.metadata.target.size() + 1, '\0');
+    const ssize_t size =
+        ::readlinkat(directory.fd(), entry.name.c_str(), there.data(), there.size());
+    if (size < 0) return false;
+    there.resize(static_cast<std::size_t>(size));
+    return there == entry.metadata.target;
+}
+
+// All names of a directory: one that changes while it is listed may tell some of them not.
+Result<StringSorter> sorted_names(TargetDirectory& directory) {
+    StringSorter names;
+    HF_TRY_STATUS(
+        directory.for_each_name([&names](const std::string& name) { return names.add(name); }));
+    HF_TRY_STATUS(names.finish());
+    return names;
+}
+
 // The state of one restore. The tree is walked twice: for directories and files; then, when all
 // contents are there, for links, special files, and the directories' own metadata.
 class Restore {
@@ -67,6 +88,9 @@ class Restore {
     Status make_special(TargetDirectory& directory, const Entry& entry);
     Status make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status remove_extras(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status remove_extra(const std::shared_ptr<TargetDirectory>& directory, const std::string& name);
+    Status remove_around_kept(const std::shared_ptr<TargetDirectory>& directory,
+                              const std::string& name);
     Status count_only(const Entry& entry);
 
     Status flush_window();
@@ -149,7 +173,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     // A dry run makes nothing, but refuses what the real one would refuse.
     struct stat target{};
     if (!is_dry || ::stat(options_.target.c_str(), &target) == 0) {
-        HF_TRY(root_, TargetDirectory::open_root(options_.target));
+        HF_TRY(root_, TargetDirectory::open_root(options_.target, options_.kept));
         HF_TRY_STATUS(check_target(entry));
     }
     if (is_dry) {
@@ -197,13 +221,41 @@ Status Restore::count_only(const Entry& entry) {
     return {};
 }
 
+Status Restore::remove_extra(const std::shared_ptr<TargetDirectory>& directory,
+                             const std::string& name) {
+    switch (directory->standing_of(name)) {
+        case KeptPlaces::Standing::kept: return {};
+        case KeptPlaces::Standing::above: return remove_around_kept(directory, name);
+        case KeptPlaces::Standing::free: break;
+    }
+    const Status removed = directory->remove_tree(name);
+    if (!removed.ok()) problem(removed.error());
+    else ++report_.removed;
+    return {};
+}
+
+// What has the name leads to something that is kept: all else in it goes.
+Status Restore::remove_around_kept(const std::shared_ptr<TargetDirectory>& directory,
+                                   const std::string& name) {
+    const auto child = TargetDirectory::open_child(directory, name);
+    if (!child.ok()) {
+        // A link on the way to what is kept.
+        if (child.error().code() != ErrorCode::conflict) problem(child.error());
+        return {};
+    }
+    HF_TRY(StringSorter names, sorted_names(**child));
+    std::string inner;
+    for (;;) {
+        HF_TRY(const bool is_name, names.next(inner));
+        if (!is_name) return {};
+        HF_TRY_STATUS(remove_extra(*child, inner));
+    }
+}
+
 Status Restore::remove_extras(const std::shared_ptr<TargetDirectory>& directory,
                               const Entry& entry) {
     // Both lists are sorted: what is in the first alone goes.
-    StringSorter names;
-    HF_TRY_STATUS(
-        directory->for_each_name([&names](const std::string& name) { return names.add(name); }));
-    HF_TRY_STATUS(names.finish());
+    HF_TRY(StringSorter names, sorted_names(*directory));
     std::string name;
     HF_TRY(bool has_name, names.next(name));
     const auto next = [&]() -> Status {
@@ -211,9 +263,7 @@ Status Restore::remove_extras(const std::shared_ptr<TargetDirectory>& directory,
         return {};
     };
     const auto remove_and_next = [&]() -> Status {
-        const Status removed = directory->remove_tree(name);
-        if (!removed.ok()) problem(removed.error());
-        else ++report_.removed;
+        HF_TRY_STATUS(remove_extra(directory, name));
         return next();
     };
     const auto keep = [&](const Entry& child) -> Status {
@@ -271,8 +321,15 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
     auto file = std::make_shared<FileWriter>(directory, entry, options_.overwrite, purpose_);
     if (purpose_ == FileWriter::Purpose::write) {
         ++progress_.entries;
-        const bool is_present = options_.overwrite == Overwrite::changed && file->is_present();
-        if (is_present) {
+        const bool is_kept = options_.overwrite != Overwrite::never &&
+                             directory->standing_of(entry.name) == KeptPlaces::Standing::kept;
+        const bool is_present =
+            (is_kept || options_.overwrite == Overwrite::changed) && file->is_present();
+        if (is_kept && !is_present) {
+            problem(left_alone(file->path()));
+            return {};
+        }
+        if (is_present && !is_kept) {
             const Status applied = file->apply_to_present();
             if (!applied.ok()) file_problem(*file, applied.error());
         }
@@ -468,6 +525,7 @@ Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
     };
     int result = make();
     if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
+        if (is_same_link(directory, entry)) return apply_metadata_at(directory, entry.name, metadata);
         HF_TRY_STATUS(directory.remove_tree(entry.name));
         result = make();
     }

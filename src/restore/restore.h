@@ -7,6 +7,7 @@
 #include "base/worker_pool.h"
 #include "format/entry.h"
 #include "repository/repository.h"
+#include "restore/kept_places.h"
 
 namespace holdfast {
 
@@ -21,6 +22,7 @@ enum class Verification : std::uint8_t { none, read_back };
 
 struct RestoreOptions {
     std::string target;  // a directory; a lone file is placed in it
+    KeptPlaces kept;     // neither entered, nor written to, nor removed
     Overwrite overwrite = Overwrite::never;
     Extras extras = Extras::keep;
     Verification verification = Verification::none;

@@ -39,10 +39,12 @@ bool is_privileged() {
 
 }  // namespace
 
-Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_root(const std::string& path) {
+Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_root(
+    const std::string& path, const KeptPlaces& kept) {
     HF_TRY_STATUS(make_directories(path, 0777));
     HF_TRY(UniqueFd fd, open_file(path, O_RDONLY | O_DIRECTORY));
-    return std::shared_ptr<TargetDirectory>(new TargetDirectory(std::move(fd), nullptr, path));
+    return std::shared_ptr<TargetDirectory>(
+        new TargetDirectory(std::move(fd), nullptr, path, kept));
 }
 
 std::string TargetDirectory::path() const {
@@ -52,13 +54,19 @@ std::string TargetDirectory::path() const {
 Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_child(
     const std::shared_ptr<TargetDirectory>& parent, const std::string& name) {
     HF_CHECK(is_valid_name(name));
+    const std::string path = parent->path() + '/' + name;
     UniqueFd fd(::openat(parent->fd(), name.c_str(), open_flags));
     if (!fd.valid()) {
         if (errno == ENOTDIR || errno == ELOOP)
-            return Error(ErrorCode::conflict, name + ": not a directory");
-        return Error::from_errno(errno, name);
+            return Error(ErrorCode::conflict, path + ": not a directory");
+        return Error::from_errno(errno, path);
     }
-    return std::shared_ptr<TargetDirectory>(new TargetDirectory(std::move(fd), parent, name));
+    struct stat info{};
+    if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
+    if (parent->kept_.standing(identity_of(info)) == KeptPlaces::Standing::kept)
+        return left_alone(path);
+    return std::shared_ptr<TargetDirectory>(
+        new TargetDirectory(std::move(fd), parent, name, parent->kept_));
 }
 
 Result<std::shared_ptr<TargetDirectory>> TargetDirectory::make_child(
@@ -66,12 +74,13 @@ Result<std::shared_ptr<TargetDirectory>> TargetDirectory::make_child(
     HF_CHECK(is_valid_name(name));
     // Only we may enter until its own mode is set.
     if (::mkdirat(parent->fd(), name.c_str(), 0700) != 0 && errno != EEXIST)
-        return Error::from_errno(errno, name);
+        return Error::from_errno(errno, parent->path() + '/' + name);
     auto opened = open_child(parent, name);
     if (opened.ok() || opened.error().code() != ErrorCode::conflict || mode == InTheWay::keep)
         return opened;
     HF_TRY_STATUS(parent->remove_tree(name));
-    if (::mkdirat(parent->fd(), name.c_str(), 0700) != 0) return Error::from_errno(errno, name);
+    if (::mkdirat(parent->fd(), name.c_str(), 0700) != 0)
+        return Error::from_errno(errno, parent->path() + '/' + name);
     return open_child(parent, name);
 }
 
@@ -92,13 +101,28 @@ Status TargetDirectory::for_each_name(const std::function<Status(const std::stri
     return {};
 }
 
+Error left_alone(const std::string& path) {
+    return Error(ErrorCode::refused, path +
+                                         ": left alone: the repository, its cache or its key is "
+                                         "there");
+}
+
+KeptPlaces::Standing TargetDirectory::standing_of(const std::string& name) const {
+    struct stat info{};
+    if (::fstatat(fd_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return KeptPlaces::Standing::free;
+    return kept_.standing(identity_of(info));
+}
+
 Status TargetDirectory::remove_tree(const std::string& name) {
+    const std::string full = path() + '/' + name;
+    if (standing_of(name) != KeptPlaces::Standing::free) return left_alone(full);
     if (::unlinkat(fd_.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
-    if (errno != EISDIR && errno != EPERM) return Error::from_errno(errno, name);
+    if (errno != EISDIR && errno != EPERM) return Error::from_errno(errno, full);
     {
         UniqueFd fd(::openat(fd_.get(), name.c_str(), open_flags));
-        if (!fd.valid()) return Error::from_errno(errno, name);
-        TargetDirectory child(std::move(fd), nullptr, path() + '/' + name);
+        if (!fd.valid()) return Error::from_errno(errno, full);
+        TargetDirectory child(std::move(fd), nullptr, full, kept_);
         // All names first: a directory that shrinks while it is listed may tell some of them not.
         StringSorter names;
         HF_TRY_STATUS(child.for_each_name([&names](const std::string& n) { return names.add(n); }));
@@ -111,7 +135,7 @@ Status TargetDirectory::remove_tree(const std::string& name) {
         }
     }
     if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) != 0)
-        return Error::from_errno(errno, name);
+        return Error::from_errno(errno, full);
     return {};
 }
 

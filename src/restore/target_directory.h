@@ -12,15 +12,19 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "format/entry.h"
+#include "restore/kept_places.h"
 
 namespace holdfast {
 
 class TargetDirectory {
   public:
-    // The target itself; made (with its parents) when it is missing.
-    static Result<std::shared_ptr<TargetDirectory>> open_root(const std::string& path);
+    // The target itself; made (with its parents) when it is missing. `kept` is left alone in it and
+    // outlives it.
+    static Result<std::shared_ptr<TargetDirectory>> open_root(const std::string& path,
+                                                              const KeptPlaces& kept);
 
-    // A directory in this one. Errors: not_found, conflict when the name is something else.
+    // A directory in this one. Errors: not_found, conflict when the name is something else, refused
+    // when it is kept.
     static Result<std::shared_ptr<TargetDirectory>> open_child(
         const std::shared_ptr<TargetDirectory>& parent, const std::string& name);
     // The same, made when it is missing. With `replace`, what else has the name is removed.
@@ -31,19 +35,28 @@ class TargetDirectory {
     int fd() const { return fd_.get(); }
     // For messages.
     std::string path() const;
-    // Removes a name and, for a directory, all below it.
+    // Of what has the name; free when nothing has.
+    KeptPlaces::Standing standing_of(const std::string& name) const;
+    // Removes a name and, for a directory, all below it. Errors: refused where something is kept.
     Status remove_tree(const std::string& name);
     // In no order. What `visit` does must not change the directory.
     Status for_each_name(const std::function<Status(const std::string&)>& visit);
 
   private:
-    TargetDirectory(UniqueFd fd, std::shared_ptr<TargetDirectory> parent, std::string name)
-        : fd_(std::move(fd)), parent_(std::move(parent)), name_(std::move(name)) {}
+    TargetDirectory(UniqueFd fd,
+                    std::shared_ptr<TargetDirectory> parent,
+                    std::string name,
+                    const KeptPlaces& kept)
+        : fd_(std::move(fd)), parent_(std::move(parent)), name_(std::move(name)), kept_(kept) {}
 
     UniqueFd fd_;
     std::shared_ptr<TargetDirectory> parent_;
     const std::string name_;
+    const KeptPlaces& kept_;
 };
+
+// What a restore says of the places that it leaves alone.
+Error left_alone(const std::string& path);
 
 // Owner, mode, xattrs, times and attributes of what is open as `fd` (a file or directory) and is
 // `now`, in the order in which none undoes another. Without privilege the owner stays who restores.

@@ -4,17 +4,21 @@
 
 namespace holdfast {
 
-Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode) {
+std::optional<std::string> local_directory(const std::string& url) {
     constexpr std::string_view local_scheme = "local:";
-    if (url.starts_with(local_scheme))
-        return LocalStorage::open(url.substr(local_scheme.size()), mode);
+    if (url.starts_with(local_scheme)) return url.substr(local_scheme.size());
     const std::size_t colon = url.find(':');
     const std::size_t slash = url.find('/');
     if (colon != std::string::npos && colon > 1 && (slash == std::string::npos || colon < slash))
-        return Error(ErrorCode::invalid_argument,
-                     "no storage of this kind: '" + url.substr(0, colon) +
-                         ":' (a path, or local:PATH)");
-    return LocalStorage::open(url, mode);
+        return std::nullopt;
+    return url;
+}
+
+Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode) {
+    if (const auto directory = local_directory(url)) return LocalStorage::open(*directory, mode);
+    return Error(ErrorCode::invalid_argument, "no storage of this kind: '" +
+                                                  url.substr(0, url.find(':')) +
+                                                  ":' (a path, or local:PATH)");
 }
 
 }  // namespace holdfast

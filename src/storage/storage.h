@@ -73,5 +73,7 @@ Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string
 // Errors: not_found, invalid_argument, already_exists.
 enum class OpenMode { existing, create };
 Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode);
+// The directory of a local storage; nothing for any other.
+std::optional<std::string> local_directory(const std::string& url);
 
 }  // namespace holdfast

@@ -128,7 +128,7 @@ class FilesStream final : public SourceStream {
     }
 
     static std::uint64_t device_of(const struct statx& info) {
-        return std::uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
+        return identity_of(info).device;
     }
 
     std::uint32_t file_system_number(std::uint64_t device) {
@@ -218,7 +218,7 @@ class FilesStream final : public SourceStream {
 
     bool excluded(const std::string& path, const struct statx& info, bool is_directory) const {
         if (!options_.never_enter.empty() && is_directory &&
-            options_.never_enter.contains({device_of(info), info.stx_ino}))
+            options_.never_enter.contains(identity_of(info)))
             return true;
         if (options_.rules.empty()) return false;
         return options_.rules.match(path,

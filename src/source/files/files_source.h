@@ -2,8 +2,8 @@
 #pragma once
 
 #include <optional>
-#include <set>
 
+#include "base/file_identity.h"
 #include "source/files/exclude.h"
 #include "source/source.h"
 
@@ -15,8 +15,7 @@ struct FilesOptions {
     bool exclude_caches = false;         // directories with a valid CACHEDIR.TAG
     bool exclude_nodump = false;         // entries with the nodump attribute
     std::vector<std::string> exclude_if_present;  // directories that hold such a name
-    // Absolute paths that are never entered: the repository itself, the cache.
-    std::set<std::pair<std::uint64_t, std::uint64_t>> never_enter;  // (st_dev, st_ino)
+    FileIdentities never_enter;  // directories: the repository itself, the cache
     // Only these paths below the root (as from --files-from0), and what is below them.
     std::optional<std::vector<std::string>> only;
 };
