@@ -60,6 +60,11 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
         HF_TRY(options.target, original_place(point.record, wanted, entry));
     }
     HF_TRY_STATUS(check_outside_repository("the target", options.target, access));
+    if (request.remove_extras && point.record.stats.skipped != 0)
+        return Error(ErrorCode::refused,
+                     "restore point " + point.id.hex().substr(0, 12) + " lacks " +
+                         std::to_string(point.record.stats.skipped) +
+                         " entries that could not be read: --delete would remove them");
     options.kept = places_to_keep(access, *repository);
     progress.total_bytes = wanted.path.empty() ? point.record.stats.content_bytes : 0;
     progress.total_files = wanted.path.empty() ? point.record.stats.files : 0;
@@ -76,6 +81,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     response.bytes_verified = report.verified_bytes;
     response.unchanged = report.unchanged_files;
     response.removed = report.removed;
+    response.is_dry_run = request.dry_run;
     response.problem_count = report.problem_count;
     response.found_damage = report.found_damage;
     response.problems = std::move(report.problems);

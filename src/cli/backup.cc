@@ -57,11 +57,13 @@ nlohmann::json json_of(const BackupResponse& response) {
         add_path(source, "name", one.name);
     }
     nlohmann::json document = {{"schema", 1}, {"sources", std::move(sources)}};
-    if (response.created)
-        document["created"] = {{"repository", response.created->repository},
-                               {"repository_id", response.created->repository_id},
-                               {"key_file", response.created->key_file},
-                               {"recovery_key", response.created->recovery_key}};
+    if (response.created) {
+        nlohmann::json& created = document["created"];
+        created = {{"repository_id", response.created->repository_id},
+                   {"recovery_key", response.created->recovery_key}};
+        add_path(created, "repository", response.created->repository);
+        add_path(created, "key_file", response.created->key_file);
+    }
     return document;
 }
 

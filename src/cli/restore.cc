@@ -15,29 +15,32 @@ struct State {
 };
 
 nlohmann::json json_of(const RestoreResponse& r) {
-    return {{"schema", 1},
-            {"restore_point", r.restore_point},
-            {"target", r.target},
-            {"files", r.files},
-            {"directories", r.directories},
-            {"others", r.others},
-            {"bytes", r.bytes},
-            {"bytes_written", r.bytes_written},
-            {"bytes_verified", r.bytes_verified},
-            {"unchanged", r.unchanged},
-            {"removed", r.removed},
-            {"problems", r.problem_count},
-            {"seconds", r.seconds}};
+    nlohmann::json document = {{"schema", 1},
+                               {"restore_point", r.restore_point},
+                               {"files", r.files},
+                               {"directories", r.directories},
+                               {"others", r.others},
+                               {"bytes", r.bytes},
+                               {"bytes_written", r.bytes_written},
+                               {"bytes_verified", r.bytes_verified},
+                               {"unchanged", r.unchanged},
+                               {"removed", r.removed},
+                               {"problems", r.problem_count},
+                               {"seconds", r.seconds}};
+    add_path(document, "target", r.target);
+    return document;
 }
 
 void print_text(const RestoreResponse& r) {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.1f s", r.seconds);
-    std::string line = "restored " + r.restore_point.substr(0, 12) + " to " + printable(r.target) +
-                       ": " + format_count(r.files) + " files, " + format_bytes(r.bytes) +
-                       ", wrote " + format_bytes(r.bytes_written);
+    std::string line =
+        (r.is_dry_run ? "would restore " : "restored ") + r.restore_point.substr(0, 12) + " to " +
+        printable(r.target) + ": " + format_count(r.files) + " files, " + format_bytes(r.bytes) +
+        (r.is_dry_run ? ", would write " : ", wrote ") + format_bytes(r.bytes_written);
     if (r.unchanged != 0) line += ", " + format_count(r.unchanged) + " unchanged";
-    if (r.removed != 0) line += ", " + format_count(r.removed) + " removed";
+    if (r.removed != 0)
+        line += ", " + format_count(r.removed) + (r.is_dry_run ? " would be removed" : " removed");
     if (r.bytes_verified != 0) line += ", verified " + format_bytes(r.bytes_verified);
     print_line(line + ", " + seconds);
 }
@@ -54,9 +57,12 @@ Result<ExitStatus> run(State& state, Console& console) {
         return restore(request, progress, console.stop);
     }();
     if (!response.ok()) return response.error();
-    for (const std::string& problem : response->problems) print_warning("problem: " + printable(problem));
-    if (console.json) print_json(json_of(*response));
-    else if (!console.quiet) print_text(*response);
+    for (const std::string& problem : response->problems)
+        print_warning("problem: " + printable(problem));
+    if (console.json)
+        print_json(json_of(*response));
+    else if (!console.quiet)
+        print_text(*response);
     if (response->found_damage) return ExitStatus::damaged;
     return response->problem_count == 0 ? ExitStatus::done : ExitStatus::failed;
 }
@@ -76,10 +82,16 @@ Command restore_command() {
     command.options = {
         {"-T,--target", "PATH", "directory to restore into; made if it is missing", &r.target, {}},
         {"--original", "", "restore to where it was", &state->original, {}},
-        {"--overwrite", "WHEN", "never (the default), changed (only what differs), always",
-         &r.overwrite, {"never", "changed", "always"}},
-        {"--delete", "", "remove from the target what the restore point does not have",
-         &r.remove_extras, {}},
+        {"--overwrite",
+         "WHEN",
+         "never (the default), changed (what differs in size or time), always",
+         &r.overwrite,
+         {"never", "changed", "always"}},
+        {"--delete",
+         "",
+         "remove from the target what the restore point does not have, excluded files too",
+         &r.remove_extras,
+         {}},
         {"--verify", "", "read back and compare everything", &r.verify, {}},
         {"-n,--dry-run", "", "write nothing, count what would be", &r.dry_run, {}}};
     for (Option& option : state->points.options()) command.options.push_back(std::move(option));

@@ -9,10 +9,10 @@
 #include <map>
 
 #include "base/disk_map.h"
-#include "base/string_sorter.h"
 #include "base/worker_pool.h"
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
+#include "restore/extras_remover.h"
 #include "restore/file_writer.h"
 #include "restore/target_directory.h"
 
@@ -51,13 +51,9 @@ bool is_same_link(const TargetDirectory& directory, const Entry& entry) {
     return there == entry.metadata.target;
 }
 
-// All names of a directory: one that changes while it is listed may tell some of them not.
-Result<StringSorter> sorted_names(TargetDirectory& directory) {
-    StringSorter names;
-    HF_TRY_STATUS(
-        directory.for_each_name([&names](const std::string& name) { return names.add(name); }));
-    HF_TRY_STATUS(names.finish());
-    return names;
+bool is_empty(const Content& directory) {
+    const auto* list = std::get_if<InlineDirectory>(&directory);
+    return std::holds_alternative<NoContent>(directory) || (list != nullptr && list->entries.empty());
 }
 
 // The state of one restore. The tree is walked twice: for directories and files; then, when all
@@ -87,11 +83,11 @@ class Restore {
                              const Entry& entry);
     Status make_special(TargetDirectory& directory, const Entry& entry);
     Status make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
-    Status remove_extras(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
-    Status remove_extra(const std::shared_ptr<TargetDirectory>& directory, const std::string& name);
-    Status remove_around_kept(const std::shared_ptr<TargetDirectory>& directory,
-                              const std::string& name);
-    Status count_only(const Entry& entry);
+    bool is_foreign(const TargetDirectory& directory, const Entry& entry) const;
+    template <typename Work>
+    Status within(const TargetDirectory* directory, const Entry& entry, Work work);
+    Status count_only(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status count_directory(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
 
     Status flush_window();
     void fetch(std::span<const Piece> pieces);
@@ -117,7 +113,12 @@ class Restore {
     std::size_t window_file_count_ = 0, window_directory_count_ = 0;
     // Where the first name of a hard-linked file is: its path below the target.
     DiskMap first_names_;
-    std::string path_;  // of the open directory below the target; with a trailing slash, or empty
+    // Of the open directory: its path below the target, with a trailing slash or empty; its file
+    // system in the restore point; whether what it has and the point has not is removed.
+    std::string path_;
+    std::uint32_t file_system_ = 0;
+    bool removes_extras_ = false;
+    std::optional<ExtrasRemover> extras_;
 
     mutable std::mutex mutex_;  // guards what follows
     RestoreReport report_;
@@ -176,8 +177,14 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
         HF_TRY(root_, TargetDirectory::open_root(options_.target, options_.kept));
         HF_TRY_STATUS(check_target(entry));
     }
+    removes_extras_ = options_.extras == Extras::remove;
+    file_system_ = entry.metadata.file_system;
+    extras_.emplace(*chunks_, is_dry ? ExtrasRemover::Mode::count : ExtrasRemover::Mode::remove,
+                    [this](const Error& error) { problem(error); });
     if (is_dry) {
-        HF_TRY_STATUS(count_only(entry));
+        const bool is_tree = entry.metadata.type == EntryType::directory;
+        HF_TRY_STATUS(is_tree ? count_directory(root_, entry) : count_only(root_, entry));
+        report_.removed = extras_->removed();
         return std::move(report_);
     }
     sync_.emplace(root_->fd());
@@ -194,6 +201,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     HF_TRY_STATUS(pass([this](const auto& d, const Entry& e) { return second_pass(d, e); },
                        [this](const auto& d, const Entry& e) { return second_pass_entry(d, e); }));
     HF_TRY_STATUS(sync_->finish());
+    report_.removed = extras_->removed();
     if (options_.verification == Verification::read_back) {
         purpose_ = FileWriter::Purpose::compare;
         first_names_.clear();
@@ -202,16 +210,28 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     return std::move(report_);
 }
 
-Status Restore::count_only(const Entry& entry) {
+// A dry run: what the real one would do. `directory` is null where the target has none.
+Status Restore::count_only(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
+    HF_TRY_STATUS(fatal());
     switch (entry.metadata.type) {
-        case EntryType::file:
+        case EntryType::file: {
             ++report_.files;
             report_.bytes += entry.metadata.size;
+            const bool is_present =
+                directory && options_.overwrite == Overwrite::changed &&
+                FileWriter(directory, entry, options_.overwrite, purpose_).is_present();
+            if (is_present) ++report_.unchanged_files;
+            else report_.written_bytes += entry.metadata.size;
             return {};
-        case EntryType::directory:
-            ++report_.directories;
-            return for_each_entry(
-                *chunks_, entry, [this](const Entry& child) { return count_only(child); });
+        }
+        case EntryType::directory: {
+            std::shared_ptr<TargetDirectory> child;
+            if (directory) {
+                auto opened = TargetDirectory::open_child(directory, entry.name);
+                if (opened.ok()) child = *opened;
+            }
+            return within(child.get(), entry, [&] { return count_directory(child, entry); });
+        }
         case EntryType::symlink:
         case EntryType::fifo:
         case EntryType::socket:
@@ -221,58 +241,36 @@ Status Restore::count_only(const Entry& entry) {
     return {};
 }
 
-Status Restore::remove_extra(const std::shared_ptr<TargetDirectory>& directory,
-                             const std::string& name) {
-    switch (directory->standing_of(name)) {
-        case KeptPlaces::Standing::kept: return {};
-        case KeptPlaces::Standing::above: return remove_around_kept(directory, name);
-        case KeptPlaces::Standing::free: break;
-    }
-    const Status removed = directory->remove_tree(name);
-    if (!removed.ok()) problem(removed.error());
-    else ++report_.removed;
-    return {};
+Status Restore::count_directory(const std::shared_ptr<TargetDirectory>& directory,
+                                const Entry& entry) {
+    ++report_.directories;
+    if (directory && removes_extras_) HF_TRY_STATUS(extras_->run(directory, entry));
+    return for_each_entry(*chunks_, entry, [this, &directory](const Entry& child) {
+        return count_only(directory, child);
+    });
 }
 
-// What has the name leads to something that is kept: all else in it goes.
-Status Restore::remove_around_kept(const std::shared_ptr<TargetDirectory>& directory,
-                                   const std::string& name) {
-    const auto child = TargetDirectory::open_child(directory, name);
-    if (!child.ok()) {
-        // A link on the way to what is kept.
-        if (child.error().code() != ErrorCode::conflict) problem(child.error());
-        return {};
-    }
-    HF_TRY(StringSorter names, sorted_names(**child));
-    std::string inner;
-    for (;;) {
-        HF_TRY(const bool is_name, names.next(inner));
-        if (!is_name) return {};
-        HF_TRY_STATUS(remove_extra(*child, inner));
-    }
+// What is mounted now and was not part of the source then is none of the restore point's business:
+// the point has nothing in it, or says that it was of the file system around it.
+bool Restore::is_foreign(const TargetDirectory& directory, const Entry& entry) const {
+    return directory.is_mount_point() &&
+           (entry.metadata.file_system == file_system_ || is_empty(entry.content));
 }
 
-Status Restore::remove_extras(const std::shared_ptr<TargetDirectory>& directory,
-                              const Entry& entry) {
-    // Both lists are sorted: what is in the first alone goes.
-    HF_TRY(StringSorter names, sorted_names(*directory));
-    std::string name;
-    HF_TRY(bool has_name, names.next(name));
-    const auto next = [&]() -> Status {
-        HF_TRY(has_name, names.next(name));
-        return {};
-    };
-    const auto remove_and_next = [&]() -> Status {
-        HF_TRY_STATUS(remove_extra(directory, name));
-        return next();
-    };
-    const auto keep = [&](const Entry& child) -> Status {
-        while (has_name && name < child.name) HF_TRY_STATUS(remove_and_next());
-        return has_name && name == child.name ? next() : ok_status();
-    };
-    HF_TRY_STATUS(for_each_entry(*chunks_, entry, keep));
-    while (has_name) HF_TRY_STATUS(remove_and_next());
-    return {};
+// Does `work` for what is below a directory that has been entered.
+template <typename Work>
+Status Restore::within(const TargetDirectory* directory, const Entry& entry, Work work) {
+    const std::size_t above = path_.size();
+    const bool removed_extras = removes_extras_;
+    const std::uint32_t file_system = file_system_;
+    path_ += entry.name + '/';
+    if (directory != nullptr && is_foreign(*directory, entry)) removes_extras_ = false;
+    file_system_ = entry.metadata.file_system;
+    const Status done = work();
+    path_.resize(above);
+    removes_extras_ = removed_extras;
+    file_system_ = file_system;
+    return done;
 }
 
 Status Restore::first_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
@@ -281,8 +279,8 @@ Status Restore::first_pass(const std::shared_ptr<TargetDirectory>& directory, co
         std::lock_guard lock(mutex_);
         ++report_.directories;
     }
-    if (options_.extras == Extras::remove && purpose_ == FileWriter::Purpose::write)
-        HF_TRY_STATUS(remove_extras(directory, entry));
+    if (removes_extras_ && purpose_ == FileWriter::Purpose::write)
+        HF_TRY_STATUS(extras_->run(directory, entry));
     return for_each_entry(*chunks_, entry, [this, &directory](const Entry& child) {
         return first_pass_entry(directory, child);
     });
@@ -302,10 +300,7 @@ Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directo
         problem(child.error());
         return {};
     }
-    const std::size_t above = path_.size();
-    path_ += entry.name + '/';
-    const Status done = first_pass(*child, entry);
-    path_.resize(above);
+    const Status done = within(child->get(), entry, [&] { return first_pass(*child, entry); });
     if (++window_directory_count_ >= window_directories) HF_TRY_STATUS(flush_window());
     return done;
 }
@@ -491,11 +486,7 @@ Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& direct
         const auto child = TargetDirectory::open_child(directory, entry.name);
         // What could not be made was reported in the first pass.
         if (!child.ok()) return {};
-        const std::size_t above = path_.size();
-        path_ += entry.name + '/';
-        const Status done = second_pass(*child, entry);
-        path_.resize(above);
-        return done;
+        return within(child->get(), entry, [&] { return second_pass(*child, entry); });
     }
     Status made;
     if (entry.metadata.has_links) {

@@ -32,6 +32,14 @@ timespec timespec_of(TimeNs time) {
     return {seconds, nanos};
 }
 
+// Whether `name` (or, if it is empty, the directory itself) is where a mount begins. Linux tells since 5.8.
+bool is_mounted(int directory, const char* name) {
+    struct statx info{};
+    const int flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
+    return ::statx(directory, name, flags, STATX_TYPE, &info) == 0 &&
+           (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 bool is_privileged() {
     static const bool root = ::geteuid() == 0;
     return root;
@@ -114,9 +122,15 @@ KeptPlaces::Standing TargetDirectory::standing_of(const std::string& name) const
     return kept_.standing(identity_of(info));
 }
 
+bool TargetDirectory::is_mount_point() const {
+    return is_mounted(fd_.get(), "");
+}
+
 Status TargetDirectory::remove_tree(const std::string& name) {
     const std::string full = path() + '/' + name;
     if (standing_of(name) != KeptPlaces::Standing::free) return left_alone(full);
+    if (is_mounted(fd_.get(), name.c_str()))
+        return Error(ErrorCode::refused, full + ": left alone: something is mounted there");
     if (::unlinkat(fd_.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
     if (errno != EISDIR && errno != EPERM) return Error::from_errno(errno, full);
     {

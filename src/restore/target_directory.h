@@ -33,6 +33,8 @@ class TargetDirectory {
         const std::shared_ptr<TargetDirectory>& parent, const std::string& name, InTheWay mode);
 
     int fd() const { return fd_.get(); }
+    // Whether another file system, or another place of one, is mounted here.
+    bool is_mount_point() const;
     // For messages.
     std::string path() const;
     // Of what has the name; free when nothing has.

@@ -561,6 +561,10 @@ class Permission(Faults):
         self.assertEqual(self.points(user=NOBODY)[0]['skipped'], 3)
         self.restore('latest', user=NOBODY)
         self.assertEqual(sorted(os.listdir(self.path('target'))), ['dir', 'readable'])
+        # It must not cost them their lives.
+        result = self.run_program(['restore', 'latest', '--original', '--overwrite', 'changed',
+                                   '--delete'], user=NOBODY, expect=15)
+        self.assertIn('could not be read', result.err)
         # Once they can be read, they are in the next point.
         for name in ('closed file', 'dir/closed file', 'closed dir'):
             os.chmod(self.path('source', name), 0o755)

@@ -210,7 +210,7 @@ class RestoreOptions(E2E):
         document = self.restore('latest', self.target, '--dry-run').json
         self.assertFalse(os.path.exists(self.target))
         self.assertEqual(document['files'], 6)
-        self.assertEqual(document['bytes_written'], 0)
+        self.assertEqual(document['bytes_written'], document['bytes'])  # as it would be
 
     def test_sub_path(self):
         self.prepare()
@@ -303,6 +303,64 @@ class RestoreOptions(E2E):
         self.restore('latest', self.target, '--overwrite', 'changed')
         self.assert_trees_equal(self.source, self.target)
         self.assertEqual(os.listdir(self.path('outside')), [])
+
+    @needs_root
+    def test_delete_stays_out_of_what_is_mounted(self):
+        os.mkdir(self.path('source', 'mnt'))
+        os.mkdir(self.path('source', 'plain'))
+        self.write('file', 'x')
+        precious = [self.path('source', 'mnt', 'precious'), self.path('source', 'plain', 'precious'),
+                    self.path('source', 'extra', 'mnt', 'precious')]
+        self.mount('-t', 'tmpfs', 'none', self.path('source', 'mnt'))
+        self.backup('--one-file-system')
+        self.mount('-t', 'tmpfs', 'none', self.path('source', 'plain'))
+        os.makedirs(os.path.dirname(precious[2]))
+        self.mount('-t', 'tmpfs', 'none', os.path.dirname(precious[2]))
+        for path in precious:
+            with open(path, 'w') as file:
+                file.write('not of the restore point')
+        os.unlink(self.path('source', 'file'))
+        result = self.run_program(['restore', 'latest', '--original', '--overwrite', 'changed',
+                                   '--delete'], expect=1)
+        self.assertIn('mounted', result.err)
+        for path in precious:
+            self.assertTrue(os.path.exists(path), path)
+        self.assertTrue(os.path.exists(self.path('source', 'file')))
+
+    @needs_root
+    def test_delete_within_a_mounted_part_of_the_source(self):
+        os.mkdir(self.path('source', 'mnt'))
+        self.mount('-t', 'tmpfs', 'none', self.path('source', 'mnt'))
+        self.write('mnt/sub/file', 'x')
+        self.backup()
+        extra = self.write('mnt/sub/extra', 'y')
+        self.run_program(['restore', 'latest', '--original', '--overwrite', 'changed', '--delete'])
+        self.assertFalse(os.path.exists(extra))
+
+    def test_dry_run_counts_what_the_run_does(self):
+        self.small_tree()
+        self.backup()
+        self.restore()
+        target = self.path('target')
+        self.write('extra/in/it', 'x', root=target)
+        with open(os.path.join(target, sorted(n for n in os.listdir(target) if os.path.isfile(
+                os.path.join(target, n)) and not os.path.islink(os.path.join(target, n)))[0]), 'a') as file:
+            file.write('more')
+        for how in ('changed', 'always'):
+            args = ['--overwrite', how, '--delete']
+            dry = self.restore('latest', target, *args, '--dry-run').json
+            text = self.run_program(['restore', 'latest', '--target', target, *args, '--dry-run'])
+            self.assertIn('would restore', text.text)
+            self.assertIn('1 would be removed', text.text)
+            self.assertTrue(os.path.exists(os.path.join(target, 'extra/in/it')))
+            self.assertEqual(dry['removed'], 1)
+            if how == 'changed':
+                self.assertEqual(dry['files'] - dry['unchanged'], 1)
+                self.assertGreater(dry['bytes_written'], 0)
+            else:
+                self.assertEqual((dry['unchanged'], dry['bytes_written']), (0, dry['bytes']))
+        done = self.restore('latest', target, '--overwrite', 'changed', '--delete').json
+        self.assertEqual((done['removed'], done['files'] - done['unchanged']), (1, 1))
 
     def interrupt_restore(self, number, status):
         rng = random.Random(5)
