@@ -157,7 +157,7 @@ Result<std::unique_ptr<Repository>> empty_repository() {
     auto storage = std::make_unique<MemoryStorage>();
     Random& random = system_random();
     HF_TRY(const Repository::NewKeys keys,
-           Repository::init(*storage, nullptr, std::nullopt, system_clock(), random));
+           Repository::init(*storage, nullptr, std::nullopt, Repository::keep_nothing, system_clock(), random));
     Unlock unlock;
     unlock.key_file = keys.key_file;
     return Repository::open(std::move(storage), unlock, "", system_clock(), random);

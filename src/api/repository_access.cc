@@ -197,21 +197,27 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
     HF_TRY(const std::optional<std::string> passphrase, read_passphrase(access.request));
     HF_TRY_STATUS(check_key_place(access.request));
     HF_TRY(const std::unique_ptr<Storage> storage, create_storage(access.repository));
-    HF_TRY(const Repository::NewKeys keys,
-           Repository::init(*storage, model.get(), passphrase, system_clock(), system_random()));
-    HF_TRY(const ConfigRecord config, read_config(*storage));
     InitResponse response;
     response.repository = storage->description();
-    response.repository_id = config.repository.hex();
-    response.recovery_key = format_recovery_key(keys.recovery);
-    if (passphrase) return response;
-    response.key_file = access.request.key_file.value_or(default_key_path(config.repository));
-    auto written =
-        write_key_file(response.key_file, format_key_file(keys.key_file, response.repository_id));
-    if (!written.ok())
-        return std::move(written).error().with_context(
-            "writing the key file (the recovery key is " + response.recovery_key + ")");
-    return response;
+    bool is_key_written = false;
+    const auto keep = [&](const Repository::NewKeys& keys, const RepositoryId& id) -> Status {
+        response.repository_id = id.hex();
+        response.recovery_key = format_recovery_key(keys.recovery);
+        if (passphrase) return {};
+        response.key_file = access.request.key_file.value_or(default_key_path(id));
+        auto written =
+            write_key_file(response.key_file, format_key_file(keys.key_file, response.repository_id));
+        if (!written.ok())
+            return std::move(written).error().with_context("writing the key file");
+        is_key_written = true;
+        return {};
+    };
+    auto made = Repository::init(
+        *storage, model.get(), passphrase, keep, system_clock(), system_random());
+    if (made.ok()) return response;
+    // It opens nothing, and would stand in the way of the next try.
+    if (!response.key_file.empty() && is_key_written) ::unlink(response.key_file.c_str());
+    return std::move(made).error();
 }
 
 Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access) {

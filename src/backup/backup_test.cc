@@ -203,7 +203,7 @@ struct TestRepository {
     // Without a cache, unless there is a directory for it.
     explicit TestRepository(std::string cache = "") : cache_directory(std::move(cache)) {
         unlock.key_file =
-            Repository::init(*storage, nullptr, std::nullopt, clock, system_random()).value().key_file;
+            Repository::init(*storage, nullptr, std::nullopt, Repository::keep_nothing, clock, system_random()).value().key_file;
         open();
     }
 

@@ -55,11 +55,16 @@ class Repository {
         SecretKey key_file;
         SecretKey recovery;
     };
+    // Called before there is a repository: a key that was not kept in time would leave one that nobody
+    // can open.
+    using KeepKeys = std::function<Status(const NewKeys&, const RepositoryId&)>;
+    static Status keep_nothing(const NewKeys&, const RepositoryId&) { return {}; }
     // Makes a repository in an empty storage. `like` gives hash and chunker keys, so that copies
     // between both deduplicate. Errors: already_exists.
     static Result<NewKeys> init(Storage& storage,
                                 const Repository* like,
                                 const std::optional<std::string>& passphrase,
+                                const KeepKeys& keep,
                                 const Clock& clock,
                                 Random& random);
     // `cache_directory` may be empty: then nothing is cached on disk. Errors: not_found when there

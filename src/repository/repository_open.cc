@@ -72,6 +72,7 @@ Status write_key_slot(Storage& storage,
 Result<Repository::NewKeys> Repository::init(Storage& storage,
                                              const Repository* like,
                                              const std::optional<std::string>& passphrase,
+                                             const KeepKeys& keep,
                                              const Clock& clock,
                                              Random& random) {
     const auto existing = storage.head("config");
@@ -127,6 +128,7 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
         lock_key_slot(slot, secret, master, config.repository);
         HF_TRY_STATUS(write_key_slot(storage, slot, config.repository, random));
     }
+    HF_TRY_STATUS(keep(keys, config.repository));
     Bytes record;
     ByteWriter out(record);
     encode_config(config, out);

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -86,3 +87,25 @@ class Surroundings(E2E):
         result = self.finish(process, expect=None)
         self.assertRegex(result.stdout.decode(), r'recovery key: +HFRK(-[0-9A-F]{4}){17}')
         self.assertIsNone(re.search(r'added', result.stdout.decode()), 'it was done before the kill')
+
+    def test_init_after_one_that_was_killed(self):
+        repository = self.path('repo2')
+        os.makedirs(os.path.join(repository, 'keys'))
+        os.mkdir(os.path.join(repository, 'tmp'))
+        for name in os.listdir(os.path.join(self.repo, 'keys')):
+            shutil.copy(os.path.join(self.repo, 'keys', name), os.path.join(repository, 'keys'))
+        env = {'HOLDFAST_REPOSITORY': repository, 'HOLDFAST_KEY_FILE': self.path('key2')}
+        self.run_program(['init'], env=env)
+        self.write('file', 'x')
+        self.run_program(['backup', self.source], env=env)
+        self.run_program(['key', 'list'], env=env)
+        self.run_program(['check'], env=env)
+
+    def test_init_beside_foreign_keys(self):
+        repository = self.path('repo2')
+        os.makedirs(os.path.join(repository, 'keys'))
+        with open(os.path.join(repository, 'keys', 'id_ed25519'), 'w') as file:
+            file.write('mine')
+        env = {'HOLDFAST_REPOSITORY': repository, 'HOLDFAST_KEY_FILE': self.path('key2')}
+        self.assertIn('not empty', self.run_program(['init'], env=env, expect=1).err)
+        self.assertFalse(os.path.exists(self.path('key2')))

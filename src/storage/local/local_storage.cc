@@ -63,11 +63,18 @@ Result<std::vector<std::pair<std::string, bool>>> read_directory(const std::stri
 
 // Nothing of a user's may be mixed with a repository's objects, which are removed by their names.
 Status check_empty(const std::string& root) {
+    const Error error(ErrorCode::already_exists, root + ": the directory is not empty");
     HF_TRY(const auto names, read_directory(root));
-    for (const auto& [name, is_directory] : names)
+    for (const auto& [name, is_directory] : names) {
         // The root of a new ext4 file system is empty to its user.
-        if (name != "lost+found")
-            return Error(ErrorCode::already_exists, root + ": the directory is not empty");
+        if (name == "lost+found") continue;
+        // What an init that was killed leaves: key slots, and temporary files.
+        if (name != "keys" && name != "tmp") return error;
+        HF_TRY(const auto inner, read_directory(root + '/' + name));
+        for (const auto& [object, is_folder] : inner)
+            if (is_folder || from_hex(std::string_view(object).substr(0, 32)).size() != 16)
+                return error;
+    }
     return {};
 }
 
