@@ -15,17 +15,31 @@ Result<Overwrite> parse_overwrite(const std::string& text) {
                  "--overwrite is never, changed or always, not '" + text + "'");
 }
 
-// Where the entry was when it was backed up: for a directory itself, for a file its directory.
-Result<std::string> original_place(const RestorePointRecord& record,
-                                   const PointPath& wanted,
-                                   const Entry& entry) {
+// Where the entry was when it was backed up (for a directory itself, for a file its directory), and
+// the directories of the source on the way there.
+Status find_original_place(ChunkReader& chunks,
+                           const RestorePointRecord& record,
+                           const PointPath& wanted,
+                           const Entry& entry,
+                           RestoreOptions& options) {
     constexpr std::string_view scheme = "files:";
     if (!record.source.starts_with(scheme))
         return Error(ErrorCode::invalid_argument, "--original is for sources of files");
-    std::string path = record.source.substr(scheme.size());
-    if (!wanted.path.empty()) path += '/' + wanted.path;
+    std::string path = record.source.substr(scheme.size()), inner;
+    std::string_view rest = wanted.path;
+    while (!rest.empty()) {
+        const std::size_t slash = rest.find('/');
+        const std::string name(rest.substr(0, slash));
+        rest = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+        if (name.empty()) continue;
+        HF_TRY(Entry parent, find_entry(chunks, record.root, inner));
+        options.parents.push_back({path, std::move(parent.metadata)});
+        inner = join_path(inner, name);
+        path = (path == "/" ? "" : path) + '/' + name;
+    }
     if (entry.metadata.type != EntryType::directory) path = path.substr(0, path.rfind('/'));
-    return path.empty() ? "/" : path;
+    options.target = path.empty() ? "/" : path;
+    return {};
 }
 
 KeptPlaces places_to_keep(const ResolvedAccess& access, const Repository& repository) {
@@ -57,7 +71,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     if (request.target) {
         options.target = *request.target;
     } else {
-        HF_TRY(options.target, original_place(point.record, wanted, entry));
+        HF_TRY_STATUS(find_original_place(*chunks, point.record, wanted, entry, options));
     }
     HF_TRY_STATUS(check_outside_repository("the target", options.target, access));
     if (request.remove_extras && point.record.stats.skipped != 0)

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/disk_map.h"
+#include "base/file_io.h"
 #include "base/worker_pool.h"
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
@@ -74,6 +75,11 @@ class Restore {
 
   private:
     Status check_target(const Entry& entry);
+    Status open_target(const Entry& entry);
+    Status make_parents();
+    void finish_parents();
+    Status write(const Entry& entry);
+    Status walk(const Entry& entry);
     Status first_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status first_pass_entry(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
@@ -105,6 +111,7 @@ class Restore {
     ChunkReader* chunks_ = nullptr;
     Index* index_ = nullptr;
     std::shared_ptr<TargetDirectory> root_;
+    std::vector<std::pair<UniqueFd, const ParentDirectory*>> made_parents_;
     std::optional<BackgroundSync> sync_;
 
     FileWriter::Purpose purpose_ = FileWriter::Purpose::write;
@@ -167,15 +174,69 @@ Status Restore::check_target(const Entry& entry) {
     });
 }
 
+Status Restore::make_parents() {
+    if (options_.parents.empty()) return {};
+    const std::string& outermost = options_.parents.front().path;
+    const std::size_t slash = outermost.rfind('/');
+    // The point knows nothing of what is above its source.
+    if (slash != std::string::npos && slash != 0)
+        HF_TRY_STATUS(make_directories(outermost.substr(0, slash), 0777));
+    for (const ParentDirectory& parent : options_.parents) {
+        // Only we may enter until its own mode is set.
+        if (::mkdir(parent.path.c_str(), 0700) != 0) {
+            if (errno == EEXIST) continue;
+            return Error::from_errno(errno, parent.path);
+        }
+        HF_TRY(UniqueFd fd, open_file(parent.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        made_parents_.emplace_back(std::move(fd), &parent);
+    }
+    return {};
+}
+
+// Also when the restore failed: the next one would take them for somebody else's.
+void Restore::finish_parents() {
+    for (const auto& [fd, parent] : made_parents_) {
+        struct stat now{};
+        const Status applied = ::fstat(fd.get(), &now) == 0
+                                   ? apply_metadata(fd.get(), now, parent->metadata)
+                                   : Status(Error::from_errno(errno, "reading the mode"));
+        if (!applied.ok())
+            problem(Error(applied.error()).with_context("restoring " + parent->path));
+    }
+    made_parents_.clear();
+}
+
+// The first pass over the whole tree, and all that it has left to do.
+Status Restore::walk(const Entry& entry) {
+    HF_TRY_STATUS(entry.metadata.type == EntryType::directory ? first_pass(root_, entry)
+                                                              : first_pass_entry(root_, entry));
+    return flush_window();
+}
+
+Status Restore::write(const Entry& entry) {
+    HF_TRY_STATUS(walk(entry));
+    return entry.metadata.type == EntryType::directory ? second_pass(root_, entry)
+                                                       : second_pass_entry(root_, entry);
+}
+
+Status Restore::open_target(const Entry& entry) {
+    // A dry run makes nothing, but refuses what the real one would refuse.
+    struct stat target{};
+    const bool is_dry = options_.mode == RestoreOptions::Mode::dry_run;
+    if (is_dry && ::stat(options_.target.c_str(), &target) != 0) return {};
+    if (!is_dry) HF_TRY_STATUS(make_parents());
+    HF_TRY(root_, TargetDirectory::open_root(options_.target, options_.kept));
+    return check_target(entry);
+}
+
 Result<RestoreReport> Restore::run(const Entry& entry) {
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
     const bool is_dry = options_.mode == RestoreOptions::Mode::dry_run;
-    // A dry run makes nothing, but refuses what the real one would refuse.
-    struct stat target{};
-    if (!is_dry || ::stat(options_.target.c_str(), &target) == 0) {
-        HF_TRY(root_, TargetDirectory::open_root(options_.target, options_.kept));
-        HF_TRY_STATUS(check_target(entry));
+    const Status opened = open_target(entry);
+    if (!opened.ok()) {
+        finish_parents();
+        return opened.error();
     }
     removes_extras_ = options_.extras == Extras::remove;
     file_system_ = entry.metadata.file_system;
@@ -188,24 +249,15 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
         return std::move(report_);
     }
     sync_.emplace(root_->fd());
-    const bool is_directory = entry.metadata.type == EntryType::directory;
-    const auto pass = [&](auto&& on_directory, auto&& on_entry) -> Status {
-        return is_directory ? on_directory(root_, entry) : on_entry(root_, entry);
-    };
-    const auto first = [&]() -> Status {
-        HF_TRY_STATUS(pass([this](const auto& d, const Entry& e) { return first_pass(d, e); },
-                           [this](const auto& d, const Entry& e) { return first_pass_entry(d, e); }));
-        return flush_window();
-    };
-    HF_TRY_STATUS(first());
-    HF_TRY_STATUS(pass([this](const auto& d, const Entry& e) { return second_pass(d, e); },
-                       [this](const auto& d, const Entry& e) { return second_pass_entry(d, e); }));
+    const Status written = write(entry);
+    finish_parents();
+    HF_TRY_STATUS(written);
     HF_TRY_STATUS(sync_->finish());
     report_.removed = extras_->removed();
     if (options_.verification == Verification::read_back) {
         purpose_ = FileWriter::Purpose::compare;
         first_names_.clear();
-        HF_TRY_STATUS(first());
+        HF_TRY_STATUS(walk(entry));
     }
     return std::move(report_);
 }

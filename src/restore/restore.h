@@ -20,8 +20,17 @@ enum class Overwrite : std::uint8_t {
 enum class Extras : std::uint8_t { keep, remove };
 enum class Verification : std::uint8_t { none, read_back };
 
+// A directory above the target, as the restore point has it.
+struct ParentDirectory {
+    std::string path;
+    Metadata metadata;
+};
+
 struct RestoreOptions {
     std::string target;  // a directory; a lone file is placed in it
+    // Outermost first, without gaps; for a lone file the target is the last. Those that are missing are
+    // made, and get their metadata; the others stay as they are.
+    std::vector<ParentDirectory> parents;
     KeptPlaces kept;     // neither entered, nor written to, nor removed
     Overwrite overwrite = Overwrite::never;
     Extras extras = Extras::keep;

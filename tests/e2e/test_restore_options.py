@@ -196,6 +196,39 @@ class RestoreOptions(E2E):
         with open(self.path('source', 'a.txt')) as file:
             self.assertEqual(file.read(), 'alpha\n')
 
+    def test_original_makes_parents_as_they_were(self):
+        self.write('one/two/three/file', 'x')
+        self.write('one/two/other', 'x')
+        for i, name in enumerate(('.', 'one', 'one/two', 'one/two/three')):
+            path = self.path('source', name)
+            os.chmod(path, (0o2750, 0o711, 0o1777, 0o700)[i])
+            os.setxattr(path, 'user.name', name.encode())
+            if is_root():
+                os.chown(path, 1000 + i, 2000 + i)
+            os.utime(path, ns=(0, 10**18 + i))
+        self.backup()
+        whole = self.path('whole')
+        self.restore('latest', whole)
+        os.unlink(os.path.join(whole, 'one/two/other'))
+        os.utime(os.path.join(whole, 'one/two'), ns=(0, 10**18 + 2))
+        for wanted in ('one/two/three', 'one//two/three/', 'one/two/three/file'):
+            shutil.rmtree(self.source)
+            self.run_program(['restore', 'latest:' + wanted, '--original'])
+            # All that the point has on the way there, and nothing else.
+            self.assert_trees_equal(whole, self.source)
+
+    def test_original_leaves_parents_that_are_there(self):
+        self.write('one/two/file', 'x')
+        os.chmod(self.path('source', 'one'), 0o711)
+        self.backup()
+        shutil.rmtree(self.path('source', 'one', 'two'))
+        os.chmod(self.path('source', 'one'), 0o750)
+        self.run_program(['restore', 'latest:one/two', '--original', '--dry-run'])
+        self.assertFalse(os.path.exists(self.path('source', 'one', 'two')))
+        self.run_program(['restore', 'latest:one/two', '--original'])
+        self.assertEqual(os.stat(self.path('source', 'one')).st_mode & 0o7777, 0o750)
+        self.assertTrue(os.path.exists(self.path('source', 'one', 'two', 'file')))
+
     def test_verify(self):
         self.prepare()
         document = self.restore('latest', self.target, '--verify').json
