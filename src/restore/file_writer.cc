@@ -77,7 +77,8 @@ bool FileWriter::create() {
     fd_ = UniqueFd(::openat(directory_->fd(), entry_.name.c_str(),
                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                             creation_mode(entry_.metadata)));
-    return fd_.valid();
+    is_new_ = fd_.valid();
+    return is_new_;
 }
 
 Result<std::uint64_t> FileWriter::compare(std::uint64_t offset, ByteSpan content) const {
@@ -149,25 +150,38 @@ Status FileWriter::empty(RunKind kind, std::uint64_t offset, std::uint64_t bytes
     return {};
 }
 
-Result<bool> FileWriter::piece_done() {
-    if (--pieces_ != 0) return false;
-    if (failed_) return true;
+Status FileWriter::complete_content() {
     std::lock_guard lock(mutex_);
     HF_TRY_STATUS(open());
     struct stat info{};
     const auto size = static_cast<off_t>(entry_.metadata.size);
     if (::fstat(fd_.get(), &info) != 0) return Error::from_errno(errno, path());
-    if (purpose_ == Purpose::compare) {
-        if (info.st_size != size)
-            return Error(ErrorCode::corrupt, path() + ": not of the size in the restore point");
-        fd_.reset();
-        return true;
-    }
-    if (info.st_size != size && ::ftruncate(fd_.get(), size) != 0)
-        return Error::from_errno(errno, path());
+    if (info.st_size == size) return {};
+    if (purpose_ == Purpose::compare)
+        return Error(ErrorCode::corrupt, path() + ": not of the size in the restore point");
+    if (::ftruncate(fd_.get(), size) != 0) return Error::from_errno(errno, path());
+    return {};
+}
+
+Status FileWriter::complete_metadata() {
+    std::lock_guard lock(mutex_);
+    struct stat info{};
+    if (::fstat(fd_.get(), &info) != 0) return Error::from_errno(errno, path());
     HF_TRY_STATUS(apply_metadata(fd_.get(), info, entry_.metadata));
     fd_.reset();
-    return true;
+    return {};
+}
+
+void FileWriter::give_up() {
+    std::lock_guard lock(mutex_);
+    struct stat own{}, named{};
+    const char* name = entry_.name.c_str();
+    // The name may be somebody else's by now.
+    if (is_new_ && ::fstat(fd_.get(), &own) == 0 &&
+        ::fstatat(directory_->fd(), name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        identity_of(own) == identity_of(named))
+        (void)::unlinkat(directory_->fd(), name, 0);
+    fd_.reset();
 }
 
 }  // namespace holdfast

@@ -36,9 +36,15 @@ class FileWriter {
     Result<std::uint64_t> data(std::uint64_t offset, ByteSpan content);
     // A hole or zeros.
     Status empty(RunKind kind, std::uint64_t offset, std::uint64_t bytes);
-    // One piece is done; with the last one, size, metadata and times are set and the file closed.
-    // True when it was the last.
-    Result<bool> piece_done();
+    // One piece is done. True when it was the last: the file is then completed, or given up.
+    // Thread-safe.
+    bool piece_done() { return --pieces_ == 0; }
+    // Gives the file its size; when it is compared, checks that.
+    Status complete_content();
+    // Owner, mode, attributes and times; closes the file.
+    Status complete_metadata();
+    // Closes the file, and removes it if this restore made it: nobody shall take a part for the whole.
+    void give_up();
 
     // A problem was reported: later pieces are dropped.
     bool fail() { return !failed_.exchange(true); }
@@ -59,6 +65,7 @@ class FileWriter {
     std::mutex mutex_;  // guards opening
     std::mutex writing_;
     UniqueFd fd_;
+    bool is_new_ = false;    // made here
     bool in_place_ = false;  // the file was there: what is equal is not written
 };
 

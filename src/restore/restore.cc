@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <map>
 
 #include "base/disk_map.h"
 #include "base/file_io.h"
 #include "base/worker_pool.h"
+#include "crypto/digest.h"
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
 #include "restore/extras_remover.h"
@@ -39,6 +41,13 @@ struct Piece {
 
 DiskMap::Key link_key(const Metadata& metadata) {
     return {metadata.file_system, metadata.inode};
+}
+
+DiskMap::Key path_key(const std::string& path) {
+    const Digest digest = plain_hash(as_bytes(path));
+    DiskMap::Key key;
+    std::memcpy(&key, digest.bytes.data(), sizeof key);
+    return key;
 }
 
 // Whether the link is there as the restore point has it: it may lead to what is kept, and stays.
@@ -83,6 +92,8 @@ class Restore {
     Status first_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status first_pass_entry(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    enum class Present { give_metadata, leave };
+    void take_present(FileWriter& file, Present mode);
     Status add_runs(const std::shared_ptr<FileWriter>& file);
     Status second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status second_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
@@ -102,6 +113,8 @@ class Restore {
     void finish_piece(FileWriter& file);
     void problem(const Error& error);
     void file_problem(FileWriter& file, const Error& error);
+    void entry_problem(const std::string& path, const Error& error);
+    bool has_failed(const std::string& path) const;
     Status fatal() const;
 
     Repository& repository_;
@@ -130,6 +143,7 @@ class Restore {
     mutable std::mutex mutex_;  // guards what follows
     RestoreReport report_;
     std::optional<Error> fatal_;
+    DiskMap failed_;  // by path_key()
 
     WorkerPool pool_;
 };
@@ -147,7 +161,23 @@ void Restore::problem(const Error& error) {
 }
 
 void Restore::file_problem(FileWriter& file, const Error& error) {
-    if (file.fail()) problem(Error(error).with_context("restoring " + file.path()));
+    if (file.fail())
+        entry_problem(file.path(), Error(error).with_context("restoring " + file.path()));
+}
+
+// What was not restored: it is told once, and neither linked to nor read back.
+void Restore::entry_problem(const std::string& path, const Error& error) {
+    problem(error);
+    std::lock_guard lock(mutex_);
+    const auto noted = failed_.insert(path_key(path), {});
+    if (!noted.ok() && !fatal_) fatal_ = noted.error();
+}
+
+bool Restore::has_failed(const std::string& path) const {
+    std::lock_guard lock(mutex_);
+    if (failed_.size() == 0) return false;
+    const auto found = failed_.find(path_key(path));
+    return found.ok() && found->has_value();
 }
 
 Status Restore::fatal() const {
@@ -349,7 +379,8 @@ Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directo
                      ? TargetDirectory::make_child(directory, entry.name, mode)
                      : TargetDirectory::open_child(directory, entry.name);
     if (!child.ok()) {
-        problem(child.error());
+        const std::string path = directory->path() + '/' + entry.name;
+        if (!has_failed(path)) entry_problem(path, child.error());
         return {};
     }
     const Status done = within(child->get(), entry, [&] { return first_pass(*child, entry); });
@@ -373,22 +404,15 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
         const bool is_present =
             (is_kept || options_.overwrite == Overwrite::changed) && file->is_present();
         if (is_kept && !is_present) {
-            problem(left_alone(file->path()));
+            entry_problem(file->path(), left_alone(file->path()));
             return {};
         }
-        if (is_present && !is_kept) {
-            const Status applied = file->apply_to_present();
-            if (!applied.ok()) file_problem(*file, applied.error());
-        }
-        std::lock_guard lock(mutex_);
-        ++report_.files;
-        report_.bytes += metadata.size;
         if (is_present) {
-            ++report_.unchanged_files;
-            ++progress_.files;
-            progress_.bytes += metadata.size;
+            take_present(*file, is_kept ? Present::leave : Present::give_metadata);
             return {};
         }
+    } else if (has_failed(file->path())) {
+        return {};
     }
     if (std::holds_alternative<RunContent>(entry.content) ||
         std::holds_alternative<ExtentTree>(entry.content))
@@ -399,9 +423,25 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
     return {};
 }
 
+// A file that is there already.
+void Restore::take_present(FileWriter& file, Present mode) {
+    const std::uint64_t bytes = file.entry().metadata.size;
+    if (mode == Present::give_metadata) {
+        const Status applied = file.apply_to_present();
+        if (!applied.ok())
+            problem(Error(applied.error()).with_context("restoring " + file.path()));
+    }
+    ++progress_.files;
+    progress_.bytes += bytes;
+    std::lock_guard lock(mutex_);
+    ++report_.files;
+    ++report_.unchanged_files;
+    report_.bytes += bytes;
+}
+
 Status Restore::add_runs(const std::shared_ptr<FileWriter>& file) {
     std::uint64_t offset = 0;
-    HF_TRY_STATUS(for_each_run(*chunks_, file->entry(), [&](const Run& run) -> Status {
+    const Status walked = for_each_run(*chunks_, file->entry(), [&](const Run& run) -> Status {
         const std::uint64_t start = offset;
         offset += run.bytes;
         if (run.kind != RunKind::data) {
@@ -413,15 +453,28 @@ Status Restore::add_runs(const std::shared_ptr<FileWriter>& file) {
         file->expect(1);
         window_.push_back({file, run.chunk, run.chunk_offset, run.bytes, start});
         return window_.size() >= window_pieces ? flush_window() : ok_status();
-    }));
+    });
+    HF_TRY_STATUS(fatal());
+    // Where its pieces are cannot be read: that is this file's problem alone.
+    if (!walked.ok()) file_problem(*file, walked.error());
     finish_piece(*file);
     return {};
 }
 
 void Restore::finish_piece(FileWriter& file) {
-    const auto done = file.piece_done();
-    if (!done.ok()) file_problem(file, done.error());
-    if (done.ok() && *done) ++progress_.files;
+    if (!file.piece_done()) return;
+    if (!file.has_failed()) {
+        const Status done = file.complete_content();
+        if (!done.ok()) file_problem(file, done.error());
+    }
+    ++progress_.files;
+    if (file.has_failed()) return file.give_up();
+    if (purpose_ == FileWriter::Purpose::compare) return;
+    const Status applied = file.complete_metadata();
+    if (!applied.ok()) problem(Error(applied.error()).with_context("restoring " + file.path()));
+    std::lock_guard lock(mutex_);
+    ++report_.files;
+    report_.bytes += file.entry().metadata.size;
 }
 
 // Sorts the window by place, and has it fetched chunk by chunk.
@@ -555,7 +608,6 @@ Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& direct
 Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
     const Metadata& metadata = entry.metadata;
     const char* name = entry.name.c_str();
-    ++report_.others;
     ++progress_.entries;
     const auto make = [&]() -> int {
         if (metadata.type == EntryType::symlink)
@@ -568,11 +620,15 @@ Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
     };
     int result = make();
     if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
-        if (is_same_link(directory, entry)) return apply_metadata_at(directory, entry.name, metadata);
-        HF_TRY_STATUS(directory.remove_tree(entry.name));
-        result = make();
+        if (is_same_link(directory, entry)) {
+            result = 0;
+        } else {
+            HF_TRY_STATUS(directory.remove_tree(entry.name));
+            result = make();
+        }
     }
     if (result != 0) return Error::from_errno(errno, directory.path() + '/' + entry.name);
+    ++report_.others;
     return apply_metadata_at(directory, entry.name, metadata);
 }
 
@@ -586,6 +642,10 @@ Status Restore::make_link(const std::shared_ptr<TargetDirectory>& directory, con
     if (first == own)
         return entry.metadata.type == EntryType::file ? ok_status()
                                                       : make_special(*directory, entry);
+    const std::string path = directory->path() + '/' + entry.name;
+    if (has_failed(root_->path() + '/' + first))
+        return Error(ErrorCode::conflict,
+                     path + ": not restored, for it is the same file as " + first);
     // Down from the target, one component at a time.
     std::shared_ptr<TargetDirectory> from = root_;
     std::size_t begin = 0;
@@ -595,14 +655,15 @@ Status Restore::make_link(const std::shared_ptr<TargetDirectory>& directory, con
     const char* old_name = first.c_str() + begin;
     const char* name = entry.name.c_str();
     ++progress_.entries;
+    int result = ::linkat(from->fd(), old_name, directory->fd(), name, 0);
+    if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
+        HF_TRY_STATUS(directory->remove_tree(entry.name));
+        result = ::linkat(from->fd(), old_name, directory->fd(), name, 0);
+    }
+    if (result != 0) return Error::from_errno(errno, path);
     if (entry.metadata.type == EntryType::file) ++report_.files;
     else ++report_.others;
-    if (::linkat(from->fd(), old_name, directory->fd(), name, 0) == 0) return {};
-    if (errno == EEXIST && options_.overwrite != Overwrite::never) {
-        HF_TRY_STATUS(directory->remove_tree(entry.name));
-        if (::linkat(from->fd(), old_name, directory->fd(), name, 0) == 0) return {};
-    }
-    return Error::from_errno(errno, directory->path() + '/' + entry.name);
+    return {};
 }
 
 }  // namespace

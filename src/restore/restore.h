@@ -41,6 +41,7 @@ struct RestoreOptions {
 };
 
 struct RestoreReport {
+    // What has been restored; of a file, all of its content. What could not be is a problem.
     std::uint64_t files = 0;
     std::uint64_t directories = 0;
     std::uint64_t others = 0;

@@ -229,6 +229,47 @@ class RestoreOptions(E2E):
         self.assertEqual(os.stat(self.path('source', 'one')).st_mode & 0o7777, 0o750)
         self.assertTrue(os.path.exists(self.path('source', 'one', 'two', 'file')))
 
+    def damage_a_large_file(self):
+        """A restore point whose file `big`, also named `other name`, has a hole in the repository."""
+        self.write('big', random.Random(3).randbytes(24 << 20))
+        self.write('small', 'x')
+        os.link(self.path('source', 'big'), self.path('source', 'other name'))
+        self.backup()
+        name, size = max(self.objects('data'), key=lambda one: one[1])
+        path = os.path.join(self.repo, name)
+        os.chmod(path, 0o600)
+        with open(path, 'r+b') as file:
+            file.seek(size // 2)
+            file.write(b'damage' * 100)
+
+    def test_file_that_fails_is_named_and_not_counted(self):
+        self.damage_a_large_file()
+        for more in ((), ('--verify',)):
+            shutil.rmtree(self.target, ignore_errors=True)
+            result = self.restore('latest', self.target, *more, expect=13)
+            self.assertEqual(os.listdir(self.target), ['small'])
+            self.assertEqual((result.json['files'], result.json['bytes']), (1, 1))
+            self.assertEqual(result.json['problems'], 2, result.err)
+            for name in ('big', 'other name'):
+                self.assertIn(self.path('target', name), result.err)
+
+    def test_file_that_fails_and_was_there_stays(self):
+        self.damage_a_large_file()
+        self.write('big', 'mine', root=self.target)
+        result = self.restore('latest', self.target, '--overwrite', 'changed', expect=13)
+        self.assertEqual(sorted(os.listdir(self.target)), ['big', 'small'])
+        self.assertEqual(result.json['files'], 1)
+
+    def test_directory_that_fails_is_told_once(self):
+        self.write('place/file', 'x')
+        self.backup('--exclude', '/.*')
+        shutil.rmtree(self.path('source', 'place'))
+        os.rename(self.repo, self.path('source', 'place'))
+        self.env['HOLDFAST_REPOSITORY'] = self.path('source', 'place')
+        result = self.run_program(['--json', 'restore', 'latest', '--original', '--overwrite',
+                                   'changed', '--verify'], expect=1)
+        self.assertEqual(result.json['problems'], 1, result.err)
+
     def test_verify(self):
         self.prepare()
         document = self.restore('latest', self.target, '--verify').json
