@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "base/file_io.h"
 
@@ -60,12 +61,18 @@ Status FileWriter::open_existing() {
     return {};
 }
 
+// The target's fault: the repository is not damaged by it.
+Error FileWriter::differs(const std::string& how) const {
+    return Error(ErrorCode::conflict,
+                 path() + ' ' + how + " (`restore --overwrite always` writes it anew)");
+}
+
 Status FileWriter::open() {
     if (fd_.valid()) return {};
     if (purpose_ == Purpose::compare) {
         fd_ = UniqueFd(::openat(directory_->fd(), entry_.name.c_str(),
                                 O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-        if (!fd_.valid()) return Error::from_errno(errno, path());
+        if (!fd_.valid()) return differs(std::string("cannot be read back: ") + std::strerror(errno));
         return {};
     }
     if (create()) return {};
@@ -90,7 +97,7 @@ Result<std::uint64_t> FileWriter::compare(std::uint64_t offset, ByteSpan content
         HF_TRY(const std::size_t count, read_at(fd_.get(), buffer, offset + done, "reading back"));
         if (count != part.size() || !std::equal(part.begin(), part.end(), buffer.begin())) {
             if (purpose_ == Purpose::compare)
-                return Error(ErrorCode::corrupt, path() + ": differs from the restore point");
+                return differs("differs from the restore point");
             HF_TRY_STATUS(write_at(fd_.get(), part, offset + done, entry_.name.c_str()));
             written += part.size();
         }
@@ -158,7 +165,7 @@ Status FileWriter::complete_content() {
     if (::fstat(fd_.get(), &info) != 0) return Error::from_errno(errno, path());
     if (info.st_size == size) return {};
     if (purpose_ == Purpose::compare)
-        return Error(ErrorCode::corrupt, path() + ": not of the size in the restore point");
+        return differs("is not of the size in the restore point");
     if (::ftruncate(fd_.get(), size) != 0) return Error::from_errno(errno, path());
     return {};
 }

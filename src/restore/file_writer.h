@@ -52,6 +52,7 @@ class FileWriter {
 
   private:
     Status open();
+    Error differs(const std::string& how) const;
     Status open_existing();
     bool create();  // errno says why not
     Result<std::uint64_t> compare(std::uint64_t offset, ByteSpan content) const;

@@ -194,13 +194,15 @@ Status Restore::check_target(const Entry& entry) {
     if (entry.metadata.type != EntryType::directory) {
         struct stat info{};
         if (::fstatat(root_->fd(), entry.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
-            return Error(ErrorCode::already_exists, root_->path() + '/' + entry.name +
-                                                        " exists (see --overwrite)");
+            return Error(ErrorCode::already_exists,
+                         root_->path() + '/' + entry.name +
+                             " exists, and is replaced only with --overwrite changed|always");
         return {};
     }
     return root_->for_each_name([this](const std::string&) -> Status {
         return Error(ErrorCode::already_exists,
-                     root_->path() + " is not empty (see --overwrite changed|always)");
+                     root_->path() +
+                         " is not empty, and is written to only with --overwrite changed|always");
     });
 }
 

@@ -39,6 +39,10 @@ class RestoreOptions(E2E):
         self.write('mine', 'precious', root=self.target)
         result = self.run_program(['restore', 'latest', '--target', self.target], expect=1)
         self.assertIn('not empty', result.err)
+        self.assertIn('--overwrite changed|always', result.err)
+        self.assertIn('--overwrite changed|always', self.run_program(
+            ['restore', 'latest:a.txt', '--target', self.source, '--overwrite', 'never'],
+            expect=1).err)
         self.run_program(['restore', 'latest', '--target', self.target, '--dry-run'], expect=1)
         self.assertEqual(os.listdir(self.target), ['mine'])
 
@@ -269,6 +273,22 @@ class RestoreOptions(E2E):
         result = self.run_program(['--json', 'restore', 'latest', '--original', '--overwrite',
                                    'changed', '--verify'], expect=1)
         self.assertEqual(result.json['problems'], 1, result.err)
+
+    def test_verify_finds_what_changed_takes_for_equal(self):
+        self.prepare()
+        self.restore()
+        path = self.path('target', 'dir', 'sub', 'c.bin')
+        before = os.stat(path)
+        with open(path, 'r+b') as file:
+            file.write(b'other')
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        document = self.restore('latest', self.target, '--overwrite', 'changed').json
+        self.assertEqual(document['unchanged'], 6)
+        result = self.restore('latest', self.target, '--overwrite', 'changed', '--verify', expect=1)
+        self.assertEqual(result.json['problems'], 1)
+        self.assertIn(path + ' differs', result.err)
+        self.restore('latest', self.target, '--overwrite', 'always', '--verify')
+        self.assert_trees_equal(self.source, self.target)
 
     def test_verify(self):
         self.prepare()
