@@ -95,6 +95,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     response.bytes_verified = report.verified_bytes;
     response.unchanged = report.unchanged_files;
     response.removed = report.removed;
+    response.removed_paths = std::move(report.removed_paths);
     response.is_dry_run = request.dry_run;
     response.problem_count = report.problem_count;
     response.found_damage = report.found_damage;

@@ -25,6 +25,7 @@ struct RestoreResponse {
     std::uint64_t bytes = 0, bytes_written = 0, bytes_verified = 0;
     std::uint64_t unchanged = 0, removed = 0, problem_count = 0;
     bool is_dry_run = false;  // nothing was done: the figures say what would be
+    std::vector<std::string> removed_paths;  // the first 1,000
     bool found_damage = false;
     std::vector<std::string> problems;
     double seconds = 0;

@@ -28,10 +28,20 @@ nlohmann::json json_of(const RestoreResponse& r) {
                                {"problems", r.problem_count},
                                {"seconds", r.seconds}};
     add_path(document, "target", r.target);
+    nlohmann::json& removed_paths = document["removed_paths"] = nlohmann::json::array();
+    for (const std::string& path : r.removed_paths)
+        add_path(removed_paths.emplace_back(nlohmann::json::object()), "path", path);
     return document;
 }
 
+void print_removals(const RestoreResponse& r) {
+    for (const std::string& path : r.removed_paths) print_line("would remove " + printable(path));
+    if (r.removed > r.removed_paths.size())
+        print_line("would remove " + format_count(r.removed - r.removed_paths.size()) + " more");
+}
+
 void print_text(const RestoreResponse& r) {
+    if (r.is_dry_run) print_removals(r);
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.1f s", r.seconds);
     std::string line =
@@ -93,7 +103,7 @@ Command restore_command() {
          &r.remove_extras,
          {}},
         {"--verify", "", "read back and compare everything", &r.verify, {}},
-        {"-n,--dry-run", "", "write nothing, count what would be", &r.dry_run, {}}};
+        {"-n,--dry-run", "", "change nothing, say what would be written and removed", &r.dry_run, {}}};
     for (Option& option : state->points.options()) command.options.push_back(std::move(option));
     command.state = state;
     command.run = [state](Console& console) { return run(*state, console); };

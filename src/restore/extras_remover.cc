@@ -6,6 +6,8 @@
 namespace holdfast {
 namespace {
 
+constexpr std::size_t max_reported_paths = 1000;
+
 // All names of a directory: one that changes while it is listed may tell some of them not.
 Result<StringSorter> sorted_names(TargetDirectory& directory) {
     StringSorter names;
@@ -25,8 +27,13 @@ Status ExtrasRemover::remove(const std::shared_ptr<TargetDirectory>& directory,
         case KeptPlaces::Standing::free: break;
     }
     const Status removed = mode_ == Mode::count ? ok_status() : directory->remove_tree(name);
-    if (!removed.ok()) problem_(removed.error());
-    else ++removed_;
+    if (!removed.ok()) {
+        problem_(removed.error());
+        return {};
+    }
+    ++removed_;
+    if (removed_paths_.size() < max_reported_paths)
+        removed_paths_.push_back(directory->path() + '/' + name);
     return {};
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "repository/chunk_reader.h"
 #include "restore/target_directory.h"
@@ -23,6 +25,8 @@ class ExtrasRemover {
     // restore keeps stays, and so does what is mounted. Errors: of listing and of the repository.
     Status run(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     std::uint64_t removed() const { return removed_; }
+    // The first 1,000 of them.
+    const std::vector<std::string>& removed_paths() const { return removed_paths_; }
 
   private:
     Status remove(const std::shared_ptr<TargetDirectory>& directory, const std::string& name);
@@ -33,6 +37,7 @@ class ExtrasRemover {
     const Mode mode_;
     const std::function<void(const Error&)> problem_;
     std::uint64_t removed_ = 0;
+    std::vector<std::string> removed_paths_;
 };
 
 }  // namespace holdfast

@@ -85,6 +85,7 @@ class Restore {
   private:
     Status check_target(const Entry& entry);
     Status open_target(const Entry& entry);
+    void report_removed();
     Status make_parents();
     void finish_parents();
     Status write(const Entry& entry);
@@ -206,6 +207,11 @@ Status Restore::check_target(const Entry& entry) {
     });
 }
 
+void Restore::report_removed() {
+    report_.removed = extras_->removed();
+    report_.removed_paths = extras_->removed_paths();
+}
+
 Status Restore::make_parents() {
     if (options_.parents.empty()) return {};
     const std::string& outermost = options_.parents.front().path;
@@ -277,7 +283,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     if (is_dry) {
         const bool is_tree = entry.metadata.type == EntryType::directory;
         HF_TRY_STATUS(is_tree ? count_directory(root_, entry) : count_only(root_, entry));
-        report_.removed = extras_->removed();
+        report_removed();
         return std::move(report_);
     }
     sync_.emplace(root_->fd());
@@ -285,7 +291,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     finish_parents();
     HF_TRY_STATUS(written);
     HF_TRY_STATUS(sync_->finish());
-    report_.removed = extras_->removed();
+    report_removed();
     if (options_.verification == Verification::read_back) {
         purpose_ = FileWriter::Purpose::compare;
         first_names_.clear();

@@ -49,6 +49,7 @@ struct RestoreReport {
     std::uint64_t written_bytes = 0;
     std::uint64_t unchanged_files = 0;
     std::uint64_t removed = 0;
+    std::vector<std::string> removed_paths;  // the first 1,000
     std::uint64_t verified_bytes = 0;
     std::vector<std::string> problems;  // the first 1,000
     std::uint64_t problem_count = 0;

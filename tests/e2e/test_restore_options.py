@@ -1,4 +1,5 @@
 """How a restore treats what is there already, and what it never touches."""
+import base64
 import os
 import random
 import shutil
@@ -289,6 +290,28 @@ class RestoreOptions(E2E):
         self.assertIn(path + ' differs', result.err)
         self.restore('latest', self.target, '--overwrite', 'always', '--verify')
         self.assert_trees_equal(self.source, self.target)
+
+    def test_dry_run_names_what_would_be_removed(self):
+        self.prepare()
+        self.restore()
+        names = [b'dir/extra', b'extra \xff', b'extra dir/deep']
+        for name in names:
+            self.write(name, 'x', root=self.target)
+        arguments = ['restore', 'latest', '--target', self.target, '--overwrite', 'changed',
+                     '--delete']
+        document = self.run_program(['--json', *arguments, '--dry-run']).json
+        text = self.run_program([*arguments, '--dry-run']).text
+        self.assertIn('would remove ' + self.path('target', 'dir', 'extra'), text)
+        for name in names:
+            self.assertTrue(os.path.exists(os.path.join(os.fsencode(self.target), name)))
+        done = self.run_program(['--json', *arguments]).json
+        for one in (document, done):
+            self.assertEqual(one['removed'], 3)
+            self.assertEqual(
+                sorted(base64.b64decode(p['path_b64']) if 'path_b64' in p else p['path'].encode()
+                       for p in one['removed_paths']),
+                sorted(os.fsencode(self.target) + b'/' + name.replace(b'/deep', b'')
+                       for name in names))
 
     def test_verify(self):
         self.prepare()
