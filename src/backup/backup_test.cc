@@ -387,6 +387,29 @@ TEST(BackupTest, ThousandSmallBackupsTakeFewObjectsAndOpenInFiveRequests) {
     EXPECT_EQ(difference(*test.repository, tree, test.latest().record.root, ""), "");
 }
 
+TEST(BackupTest, ASearchForLostPacksThatFailedIsRepeated) {
+    TestRepository test;
+    GeneratedSource source({.files = 20000});
+    test.backup(source, BackupType::incremental);
+    const auto fragments = list_objects(*test.storage, "index/").value();
+    ASSERT_FALSE(fragments.empty());
+    for (const ObjectInfo& fragment : fragments)
+        ASSERT_TRUE(test.storage->remove(fragment.name).ok());
+    test.open();
+    bool fails = true;
+    test.hook = [&fails](std::string_view operation, const std::string& name) -> Status {
+        if (fails && operation == "list" && name == "data/")
+            return Error(ErrorCode::unavailable, "made to fail");
+        return {};
+    };
+    EXPECT_FALSE(test.repository->find_unindexed().ok());
+    fails = false;
+    EXPECT_FALSE(test.repository->find_unindexed().value().empty());
+    const Entry root = test.latest().record.root;
+    ChunkReader* chunks = test.repository->chunks().value();
+    EXPECT_TRUE(for_each_entry(*chunks, root, [](const Entry&) { return ok_status(); }).ok());
+}
+
 // Each batch of events takes ten minutes.
 class SlowSource final : public Source {
   public:

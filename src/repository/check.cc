@@ -103,10 +103,7 @@ Status Check::collect_containers() {
 
 // Only if there is one: their tables are read one by one.
 Status Check::add_unindexed() {
-    std::set<ObjectId> known;
-    for (const auto& fragment : index_->fragments())
-        for (const Container& container : fragment->containers())
-            known.insert(container.header.object);
+    const std::set<ObjectId> known = index_->containers();
     bool has_unknown = false;
     for (const char* folder : {"data/", "meta/"})
         HF_TRY_STATUS(repository_.storage().list(folder, [&](const ObjectInfo& info) {

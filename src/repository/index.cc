@@ -201,6 +201,15 @@ Result<LocatedChunk> Index::locate(const ChunkId& id) const {
     return Error(ErrorCode::not_found, "chunk " + id.hex().substr(0, 16) + " is not in the index");
 }
 
+std::set<ObjectId> Index::containers() const {
+    std::shared_lock lock(mutex_);
+    std::set<ObjectId> ids;
+    for (const auto& fragment : fragments_)
+        for (const Container& container : fragment->containers())
+            ids.insert(container.header.object);
+    return ids;
+}
+
 std::vector<std::shared_ptr<const FlatFragment>> Index::fragments() const {
     std::shared_lock lock(mutex_);
     return fragments_;

@@ -64,6 +64,8 @@ class Index {
     // Errors: not_found.
     Result<LocatedChunk> locate(const ChunkId& id) const;
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
+    // The ids of all containers that a fragment names.
+    std::set<ObjectId> containers() const;
 
   private:
     mutable std::shared_mutex mutex_;

@@ -208,10 +208,7 @@ Status Repository::load_index() {
 Status Repository::unindexed_packs(const std::optional<SessionId>& session,
                                    const TakeFragment& take) {
     constexpr std::size_t part_chunks = 65536;
-    std::set<ObjectId> known;
-    for (const auto& fragment : index_.fragments())
-        for (const Container& container : fragment->containers())
-            known.insert(container.header.object);
+    const std::set<ObjectId> known = index_.containers();
     IndexFragmentRecord part;
     const auto take_part = [&]() -> Status {
         sort_chunks(part.chunks);
@@ -244,15 +241,17 @@ Status Repository::unindexed_packs(const std::optional<SessionId>& session,
 
 // For who holds the mutex.
 Status Repository::add_unindexed() {
-    unindexed_.emplace();
-    return unindexed_packs(std::nullopt, [this](IndexFragmentRecord part) -> Status {
-        for (const Container& container : part.containers)
-            unindexed_->insert(container.header.object);
+    std::set<ObjectId> found;
+    HF_TRY_STATUS(unindexed_packs(std::nullopt, [&](IndexFragmentRecord part) -> Status {
+        for (const Container& container : part.containers) found.insert(container.header.object);
         const std::string name = "index/found-" + part.containers[0].header.object.hex();
         HF_TRY(auto fragment, cached_fragment(name, part));
         index_.add(std::move(fragment));
         return {};
-    });
+    }));
+    // Only now: a listing that failed is tried again.
+    unindexed_ = std::move(found);
+    return {};
 }
 
 Result<std::set<ObjectId>> Repository::find_unindexed() {
