@@ -175,14 +175,11 @@ Bytes FrameCipher::associated_data(std::uint64_t frame, FrameRole role) const {
     return data;
 }
 
-void FrameCipher::seal(std::uint64_t frame, FrameRole role, ByteSpan plain, Bytes& out) {
-    const std::size_t start = out.size();
-    if (!aead_) {
-        out.insert(out.end(), plain.begin(), plain.end());
-        return;
-    }
-    out.resize(start + plain.size() + aead_tag_bytes);
-    aead_->seal(frame, associated_data(frame, role), plain, MutableByteSpan(out).subspan(start));
+void FrameCipher::seal(std::uint64_t frame, FrameRole role, Bytes& content) {
+    if (!aead_) return;
+    const std::size_t plain_bytes = content.size();
+    content.resize(plain_bytes + aead_tag_bytes);
+    aead_->seal(frame, associated_data(frame, role), ByteSpan(content).first(plain_bytes), content);
 }
 
 Result<Bytes> FrameCipher::open(std::uint64_t frame, FrameRole role, ByteSpan stored) {

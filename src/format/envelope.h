@@ -105,8 +105,8 @@ class FrameCipher {
     FrameCipher(const EnvelopeHeader& header, const SecretKey& key);
 
     std::size_t overhead_bytes() const { return aead_ ? aead_tag_bytes : 0; }
-    // Appends the sealed frame to `out`.
-    void seal(std::uint64_t frame, FrameRole role, ByteSpan plain, Bytes& out);
+    // Seals in place: `content` grows by overhead_bytes().
+    void seal(std::uint64_t frame, FrameRole role, Bytes& content);
     // Errors: corrupt.
     Result<Bytes> open(std::uint64_t frame, FrameRole role, ByteSpan stored);
 

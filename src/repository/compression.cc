@@ -2,6 +2,8 @@
 
 #include <zstd.h>
 
+#include "crypto/aead.h"
+
 namespace holdfast {
 namespace {
 
@@ -50,7 +52,7 @@ void Compressor::append(ByteSpan raw, Bytes& out, MatchTables tables) {
     // Less than one part in 64 is not worth the time that decompression takes.
     const bool is_smaller = size < raw.size() - raw.size() / 64;
     const ByteSpan payload = is_smaller ? ByteSpan(context_->buffer.get(), size) : raw;
-    out.reserve(out.size() + 1 + payload.size());
+    out.reserve(out.size() + 1 + payload.size() + aead_tag_bytes);
     out.push_back(static_cast<std::uint8_t>(is_smaller ? Codec::zstd : Codec::none));
     out.insert(out.end(), payload.begin(), payload.end());
 }

@@ -27,7 +27,8 @@ class Compressor {
     Compressor(const Compressor&) = delete;
     Compressor& operator=(const Compressor&) = delete;
 
-    // Appends codec and payload of `raw` to `out`. Data that does not shrink is kept as it is.
+    // Appends codec and payload of `raw` to `out`, and leaves room for a seal behind them. Data that
+    // does not shrink is kept as it is.
     void append(ByteSpan raw, Bytes& out, MatchTables tables = MatchTables::usual);
 
   private:

@@ -18,24 +18,29 @@ Error bad(const char* what) {
 }  // namespace
 
 ObjectEncoder::ObjectEncoder(ObjectKey key) : key_(std::move(key)), cipher_(key_.header, key_.key) {
-    ByteWriter out(pending_);
+    Bytes header;
+    ByteWriter out(header);
     encode_header(key_.header, out);
+    add_piece(std::move(header));
 }
 
-void ObjectEncoder::add_frame(FrameRole role,
-                              ByteSpan plain,
-                              std::vector<std::uint32_t>& sizes) {
-    const std::size_t start = pending_.size();
-    cipher_.seal(frames_, role, plain, pending_);
-    sizes.push_back(static_cast<std::uint32_t>(pending_.size() - start));
+void ObjectEncoder::add_piece(Bytes piece) {
+    pending_bytes_ += piece.size();
+    pending_.push_back(std::move(piece));
+}
+
+void ObjectEncoder::add_frame(FrameRole role, Bytes frame, std::vector<std::uint32_t>& sizes) {
+    cipher_.seal(frames_, role, frame);
+    sizes.push_back(static_cast<std::uint32_t>(frame.size()));
+    add_piece(std::move(frame));
     ++frames_;
 }
 
-void ObjectEncoder::add_chunk(const EncodedChunk& chunk) {
+void ObjectEncoder::add_chunk(EncodedChunk chunk) {
     HF_CHECK(table_.record_frame_bytes.empty());
     StoredChunk stored{chunk.id, chunk.purpose, chunk.raw_bytes, chunk.frame_log2, {}};
-    for (const Bytes& frame : chunk.frames)
-        add_frame(FrameRole::chunk, frame, stored.frame_bytes);
+    for (Bytes& frame : chunk.frames)
+        add_frame(FrameRole::chunk, std::move(frame), stored.frame_bytes);
     table_.chunks.push_back(std::move(stored));
 }
 
@@ -47,7 +52,7 @@ void ObjectEncoder::add_record(ByteSpan record) {
         Bytes plain;
         ByteWriter(plain).varint(part.size());
         compressor.append(part, plain);
-        add_frame(FrameRole::record, plain, table_.record_frame_bytes);
+        add_frame(FrameRole::record, std::move(plain), table_.record_frame_bytes);
         record = record.subspan(part.size());
     } while (!record.empty());
 }
@@ -57,12 +62,12 @@ void ObjectEncoder::finish_body() {
     ByteWriter writer(plain);
     encode_table(table_, writer);
     std::vector<std::uint32_t> table_frame;
-    add_frame(FrameRole::table, plain, table_frame);
+    add_frame(FrameRole::table, std::move(plain), table_frame);
     table_bytes_ = table_frame[0];
 }
 
-Bytes ObjectEncoder::take_pending() {
-    taken_bytes_ += pending_.size();
+std::vector<Bytes> ObjectEncoder::take_pending() {
+    taken_bytes_ += std::exchange(pending_bytes_, 0);
     return std::exchange(pending_, {});
 }
 
@@ -82,7 +87,10 @@ Bytes ObjectEncoder::tail(const Digest& body_hash) const {
 
 Bytes finish_object(ObjectEncoder& encoder) {
     encoder.finish_body();
-    Bytes object = encoder.take_pending();
+    Bytes object;
+    object.reserve(static_cast<std::size_t>(encoder.body_bytes()) + tail_bytes_max);
+    for (const Bytes& piece : encoder.take_pending())
+        object.insert(object.end(), piece.begin(), piece.end());
     HF_CHECK(object.size() == encoder.body_bytes());
     const Bytes tail = encoder.tail(plain_hash(object));
     object.insert(object.end(), tail.begin(), tail.end());

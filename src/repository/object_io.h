@@ -32,24 +32,27 @@ class ObjectEncoder {
     const EnvelopeHeader& header() const { return key_.header; }
     const ObjectTable& table() const { return table_; }
     // Bytes of the body so far, taken ones included.
-    std::uint64_t body_bytes() const { return taken_bytes_ + pending_.size(); }
-    std::size_t pending_bytes() const { return pending_.size(); }
-    void add_chunk(const EncodedChunk& chunk);
+    std::uint64_t body_bytes() const { return taken_bytes_ + pending_bytes_; }
+    std::size_t pending_bytes() const { return pending_bytes_; }
+    // Seals the chunk's frames where they are: nothing is copied.
+    void add_chunk(EncodedChunk chunk);
     // At most once, after all chunks.
     void add_record(ByteSpan record);
     // The table; no frame may be added afterwards.
     void finish_body();
-    Bytes take_pending();
+    std::vector<Bytes> take_pending();
     // What follows a finished body that has this hash.
     Bytes tail(const Digest& body_hash) const;
 
   private:
-    void add_frame(FrameRole role, ByteSpan plain, std::vector<std::uint32_t>& sizes);
+    void add_piece(Bytes piece);
+    void add_frame(FrameRole role, Bytes frame, std::vector<std::uint32_t>& sizes);
 
     ObjectKey key_;
     FrameCipher cipher_;
     ObjectTable table_;
-    Bytes pending_;
+    std::vector<Bytes> pending_;
+    std::size_t pending_bytes_ = 0;
     std::uint64_t taken_bytes_ = 0;
     std::uint32_t frames_ = 0;
     std::uint32_t table_bytes_ = 0;

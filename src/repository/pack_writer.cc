@@ -107,7 +107,7 @@ void PackWriter::seal(EncodedChunk chunk) {
         if (small_total_ >= small_bytes) open_pack();
         return;
     }
-    encoder_->add_chunk(chunk);
+    encoder_->add_chunk(std::move(chunk));
     const std::uint64_t size = encoder_->body_bytes();
     const std::uint64_t target =
         std::clamp((sealed_bytes_ + size) / 64, min_pack_bytes, max_pack_bytes);
@@ -123,8 +123,8 @@ void PackWriter::open_pack() {
         HF_TRY(object_, storage_.begin(name));
         return {};
     });
-    for (const EncodedChunk& chunk : small_) {
-        encoder_->add_chunk(chunk);
+    for (EncodedChunk& chunk : small_) {
+        encoder_->add_chunk(std::move(chunk));
         drain();
     }
     small_.clear();
@@ -133,9 +133,13 @@ void PackWriter::open_pack() {
 
 void PackWriter::drain() {
     // std::function wants to be copied; the bytes are not.
-    output([this, piece = std::make_shared<const Bytes>(encoder_->take_pending())] {
-        body_hasher_.update(*piece);
-        return object_->append(*piece);
+    output([this, pieces = std::make_shared<const std::vector<Bytes>>(
+                      encoder_->take_pending())]() -> Status {
+        for (const Bytes& piece : *pieces) {
+            body_hasher_.update(piece);
+            HF_TRY_STATUS(object_->append(piece));
+        }
+        return {};
     });
 }
 

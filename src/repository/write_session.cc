@@ -194,11 +194,11 @@ Status WriteSession::maybe_checkpoint() {
 
 // The point with these chunks in its own object; it is durable then, and in the index.
 Result<PointName> WriteSession::put_point(const RestorePointRecord& record,
-                                          std::span<const Chunks> chunks) {
+                                          std::span<Chunks> chunks) {
     ObjectEncoder encoder(
         repository_.keyring().new_object(ObjectKind::restore_point, repository_.random()));
-    for (const Chunks& part : chunks)
-        for (const EncodedChunk& chunk : part) encoder.add_chunk(chunk);
+    for (Chunks& part : chunks)
+        for (EncodedChunk& chunk : part) encoder.add_chunk(std::move(chunk));
     encoder.add_record(encode_restore_point(record));
     const Bytes object = finish_object(encoder);
     PointName name{repository_.keyring().source_id(record.host, record.name),
@@ -239,7 +239,7 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     collect(*data_);
     collect(*metadata_);
     HF_TRY_STATUS(write_fragment());
-    const std::array chunks{std::move(small_data), std::move(small_metadata)};
+    std::array chunks{std::move(small_data), std::move(small_metadata)};
     HF_TRY(const PointName name, put_point(record, chunks));
     // Safety rests on this order, not on clocks: a pruner that took this session for dead wrote its
     // fence before it listed the points.

@@ -68,7 +68,7 @@ class WriteSession {
     void collect(PackWriter& packs);
     Status write_fragment();
     using Chunks = std::vector<EncodedChunk>;
-    Result<PointName> put_point(const RestorePointRecord& record, std::span<const Chunks> chunks);
+    Result<PointName> put_point(const RestorePointRecord& record, std::span<Chunks> chunks);
     void remove_partial();
     void end_lease();
 
