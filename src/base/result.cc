@@ -41,6 +41,11 @@ ErrorCode code_of_errno(int error_number) {
         case ENAMETOOLONG:
         case ELOOP:
         case EISDIR: return ErrorCode::invalid_argument;
+        case EIO:
+        case ENODEV:
+        case ENXIO:
+        case ESTALE:
+        case ETIMEDOUT: return ErrorCode::unavailable;
         case EOPNOTSUPP: return ErrorCode::unsupported;
         default: return ErrorCode::internal;
     }

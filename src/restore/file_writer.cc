@@ -85,6 +85,7 @@ bool FileWriter::create() {
                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                             creation_mode(entry_.metadata)));
     is_new_ = fd_.valid();
+    if (is_new_) blocks_.begin(fd_.get(), entry_.metadata.size);
     return is_new_;
 }
 
@@ -114,7 +115,7 @@ Result<std::uint64_t> FileWriter::data(std::uint64_t offset, ByteSpan content) {
     if (in_place_ || purpose_ == Purpose::compare) return compare(offset, content);
     // The kernel lets one thread at a time write to a file, and the others spin: here they sleep.
     std::lock_guard lock(writing_);
-    HF_TRY_STATUS(write_at(fd_.get(), content, offset, entry_.name.c_str()));
+    HF_TRY_STATUS(blocks_.write(offset, content, entry_.name.c_str()));
     return std::uint64_t{content.size()};
 }
 

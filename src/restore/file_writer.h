@@ -6,6 +6,7 @@
 
 #include "restore/restore.h"
 #include "restore/target_directory.h"
+#include "restore/whole_blocks.h"
 
 namespace holdfast {
 
@@ -65,6 +66,7 @@ class FileWriter {
     std::atomic<bool> failed_{false};
     std::mutex mutex_;  // guards opening
     std::mutex writing_;
+    WholeBlocks blocks_;  // guarded by writing_ once the file is open
     UniqueFd fd_;
     bool is_new_ = false;    // made here
     bool in_place_ = false;  // the file was there: what is equal is not written

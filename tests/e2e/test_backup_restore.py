@@ -124,6 +124,33 @@ class BackupRestore(E2E):
         self.assertLess(os.stat(self.path('target', 'long')).st_blocks * 512, 1 << 20)
         self.assertEqual(result.json['problems'], 0)
 
+    def test_files_that_are_written_around_the_page_cache(self):
+        rng = random.Random(6)
+        block = rng.randbytes(1 << 20)
+        # Chunks of any length; pages; pages of zeros; data and holes.
+        for name in ('any', 'image.img'):
+            with open(self.path('source', name), 'wb') as file:
+                for i in range(70):
+                    file.write(block[i:] + block[:i])
+                    if i % 10 == 3:
+                        file.write(bytes(1 << 20))
+                if name == 'any':
+                    file.write(b'the end')
+        with open(self.path('source', 'holes'), 'wb') as file:
+            for i in range(8):
+                file.seek(i << 24)
+                file.write(block[:(1 << 20) - 77 * i])
+            file.truncate(8 << 24)
+        os.sync()
+        self.round_trip()
+        # In place: only what differs.
+        with open(self.path('target', 'any'), 'r+b') as file:
+            file.seek(33_333_333)
+            file.write(b'other')
+        result = self.restore('latest', self.path('target'), '--overwrite', 'changed', '--verify')
+        self.assert_trees_equal(self.source, self.path('target'))
+        self.assertEqual(result.json['problems'], 0)
+
     def test_huge_sparse_file(self):
         with open(self.path('source', 'huge'), 'wb') as file:
             file.truncate(1 << 40)

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/aligned_buffer.h"
 #include "base/file_io.h"
 #include "base/random.h"
 
@@ -18,18 +19,12 @@ namespace {
 
 constexpr std::size_t max_unsynced_files = 64;
 constexpr std::size_t max_open_files = 64;
-// O_DIRECT wants memory, offsets and lengths in units of the device's block.
-constexpr std::size_t block_bytes = 4096;
 // One write. Not tuned by measurement: two writers hold one such buffer each.
 constexpr std::size_t buffer_bytes = 2u << 20;
 
 std::string parent_of(const std::string& path) {
     return path.substr(0, path.rfind('/'));
 }
-
-struct FreeDeleter {
-    void operator()(void* memory) const { std::free(memory); }
-};
 
 struct DirectoryCloser {
     void operator()(DIR* directory) const { ::closedir(directory); }
@@ -87,10 +82,7 @@ class LocalStorage::Writer final : public ObjectWriter {
         : storage_(storage),
           name_(std::move(name)),
           temporary_(std::move(temporary)),
-          fd_(std::move(fd)),
-          buffer_(static_cast<std::uint8_t*>(std::aligned_alloc(block_bytes, buffer_bytes))) {
-        HF_CHECK(buffer_ != nullptr);
-    }
+          fd_(std::move(fd)) {}
     ~Writer() override {
         if (!temporary_.empty()) ::unlink(temporary_.c_str());
     }
@@ -98,7 +90,7 @@ class LocalStorage::Writer final : public ObjectWriter {
     Status append(ByteSpan data) override {
         while (!data.empty()) {
             const std::size_t part = std::min(data.size(), buffer_bytes - used_);
-            std::memcpy(buffer_.get() + used_, data.data(), part);
+            std::copy_n(data.begin(), part, buffer_.span().begin() + static_cast<std::ptrdiff_t>(used_));
             used_ += part;
             data = data.subspan(part);
             if (used_ == buffer_bytes) HF_TRY_STATUS(flush(buffer_bytes));
@@ -107,7 +99,7 @@ class LocalStorage::Writer final : public ObjectWriter {
     }
 
     Status commit(Durability durability) override {
-        const std::size_t whole_blocks = used_ / block_bytes * block_bytes;
+        const std::size_t whole_blocks = used_ / direct_block_bytes * direct_block_bytes;
         HF_TRY_STATUS(flush(whole_blocks));
         if (used_ != 0) {
             // The rest is no whole block: through the page cache.
@@ -127,10 +119,10 @@ class LocalStorage::Writer final : public ObjectWriter {
     // Writes the first `count` bytes of the buffer and moves the rest to its start.
     Status flush(std::size_t count) {
         if (count == 0) return {};
-        HF_TRY_STATUS(
-            write_at(fd_.get(), {buffer_.get(), count}, written_, name_.c_str()));
+        HF_TRY_STATUS(write_at(fd_.get(), buffer_.span().first(count), written_, name_.c_str()));
         written_ += count;
-        std::memmove(buffer_.get(), buffer_.get() + count, used_ - count);
+        const MutableByteSpan rest = buffer_.span().subspan(count, used_ - count);
+        std::copy(rest.begin(), rest.end(), buffer_.span().begin());
         used_ -= count;
         return {};
     }
@@ -139,7 +131,7 @@ class LocalStorage::Writer final : public ObjectWriter {
     const std::string name_;
     std::string temporary_;
     UniqueFd fd_;
-    std::unique_ptr<std::uint8_t, FreeDeleter> buffer_;
+    const AlignedBuffer buffer_{buffer_bytes};
     std::size_t used_ = 0;
     std::uint64_t written_ = 0;
 };
