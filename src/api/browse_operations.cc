@@ -189,6 +189,8 @@ Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std
     response.bytes_read = report.read_bytes;
     response.problem_count = report.problem_count;
     response.problems = std::move(report.problems);
+    response.newer_count = report.newer_count;
+    response.newer = std::move(report.newer);
     response.damaged_points = std::move(report.damaged_points);
     response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
     return response;

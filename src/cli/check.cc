@@ -16,8 +16,16 @@ nlohmann::json json_of(const CheckResponse& r) {
             {"bytes_read", r.bytes_read},
             {"problems", r.problem_count},
             {"problem_texts", r.problems},
+            {"newer", r.newer_count},
+            {"newer_texts", r.newer},
             {"damaged_restore_points", r.damaged_points},
             {"seconds", r.seconds}};
+}
+
+std::string verdict(const CheckResponse& r) {
+    if (r.problem_count != 0) return "DAMAGED: ";
+    if (r.newer_count != 0) return "NOT ALL CHECKED, a newer Holdfast has written here: ";
+    return "no damage found: ";
 }
 
 Result<ExitStatus> run(CheckRequest request, Console& console) {
@@ -35,14 +43,17 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
             print_warning("damage: " + printable(problem));
         for (const std::string& point : response->damaged_points)
             print_warning("restore point " + point.substr(0, 12) + " is incomplete");
+        for (const std::string& newer : response->newer)
+            print_warning("not checked: " + printable(newer));
         if (!console.quiet)
-            print_line(std::string(response->problem_count == 0 ? "no damage found: " : "DAMAGED: ") +
+            print_line(verdict(*response) +
                        format_count(response->objects) + " objects, " +
                        format_count(response->chunks) + " chunks, " +
                        format_count(response->points) + " restore points, read " +
                        format_bytes(response->bytes_read));
     }
-    return response->problem_count == 0 ? ExitStatus::done : ExitStatus::damaged;
+    if (response->problem_count != 0) return ExitStatus::damaged;
+    return response->newer_count == 0 ? ExitStatus::done : ExitStatus::failed;
 }
 
 }  // namespace

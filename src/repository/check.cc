@@ -17,6 +17,11 @@ bool is_gone(const Result<T>& result) {
     return !result.ok() && result.error().code() == ErrorCode::not_found;
 }
 
+// Damage reads best behind the name of what it is in.
+Error named(const std::string& name, const Error& error) {
+    return {error.code(), name + ": " + error.describe()};
+}
+
 class Check {
   public:
     Check(Repository& repository, Progress& progress, std::stop_token stop)
@@ -31,18 +36,20 @@ class Check {
     };
 
     void problem(const std::string& what);
+    // What a newer program has written is no damage.
+    void problem(const Error& error);
     Status cancelled() const;
     Status collect_containers();
     void check_container(const StoredContainer& stored, CheckDepth depth);
     void read_container(const StoredContainer& stored, const ObjectEnd& end);
-    void container_problem(const StoredContainer& stored, const std::string& what);
+    void container_problem(const StoredContainer& stored, const Error& error);
     void check_other_objects(CheckDepth depth);
     void check_clear_object(const std::string& name, ObjectKind kind);
     Status check_points(const std::vector<PointInfo>& points);
     Status check_entry(const Entry& entry, const std::string& path);
     Status check_directory(const Entry& entry, const std::string& path);
     bool check_run(const Run& run);
-    Status incomplete(const std::string& path, const std::string& what);
+    Status incomplete(const std::string& path, const Error& error);
     bool is_known(const ChunkId& root, const std::string& path);
     template <typename Walk>
     Status check_tree(const ChunkId& root, const std::string& path, Walk walk);
@@ -73,6 +80,13 @@ void Check::problem(const std::string& what) {
     ++report_.problem_count;
     ++progress_.problems;
     if (report_.problems.size() < max_reported_problems) report_.problems.push_back(what);
+}
+
+void Check::problem(const Error& error) {
+    if (error.code() != ErrorCode::unsupported) return problem(error.describe());
+    std::lock_guard lock(mutex_);
+    ++report_.newer_count;
+    if (report_.newer.size() < max_reported_problems) report_.newer.push_back(error.describe());
 }
 
 Status Check::cancelled() const {
@@ -116,29 +130,31 @@ Status Check::add_unindexed() {
     return {};
 }
 
-void Check::container_problem(const StoredContainer& stored, const std::string& what) {
-    {
+void Check::container_problem(const StoredContainer& stored, const Error& error) {
+    if (error.code() != ErrorCode::unsupported) {
         std::lock_guard lock(mutex_);
         bad_containers_.insert(stored.container.header.object);
     }
-    problem(what);
+    problem(error);
 }
 
 // Existence, size, and that table and index agree; with data, every byte.
 void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
     const std::string name = container_name(stored.container);
     const auto found = objects_.find(name);
-    if (found == objects_.end()) return container_problem(stored, name + ": missing");
+    if (found == objects_.end())
+        return container_problem(stored, Error(ErrorCode::corrupt, name + ": missing"));
     if (found->second != stored.container.object_bytes)
         return container_problem(
-            stored, name + ": has " + std::to_string(found->second) + " bytes in place of " +
-                        std::to_string(stored.container.object_bytes));
+            stored, Error(ErrorCode::corrupt,
+                          name + ": has " + std::to_string(found->second) + " bytes in place of " +
+                              std::to_string(stored.container.object_bytes)));
     const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
                                      found->second, stored.container.header.kind);
-    if (!end.ok()) return container_problem(stored, end.error().describe());
+    if (!end.ok()) return container_problem(stored, end.error());
     if (!end->trailer.check_holds) problem(name + ": damaged trailer");
     const Status identity = check_identity(*end, stored.container.header.object, name);
-    if (!identity.ok()) return container_problem(stored, identity.error().describe());
+    if (!identity.ok()) return container_problem(stored, identity.error());
     std::map<ChunkId, ChunkLocation> table;
     for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, 0))
         table.emplace(chunk.id, std::move(chunk));
@@ -181,7 +197,8 @@ void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         const auto content =
             chunks_->decode({stored.container, std::move(location)}, buffer);
         if (content.ok()) continue;
-        problem(content.error().describe() + " in " + name);
+        problem(named(name, content.error()));
+        if (content.error().code() == ErrorCode::unsupported) continue;
         std::lock_guard lock(mutex_);
         bad_chunks_.insert(id);
     }
@@ -190,7 +207,7 @@ void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         if (status.ok() && hasher.finish() != end.trailer.body_hash)
             problem(name + ": stored bytes do not match their checksum");
     }
-    if (!status.ok()) problem(status.error().describe());
+    if (!status.ok()) problem(status.error());
     std::lock_guard lock(mutex_);
     report_.read_bytes += position;
 }
@@ -216,18 +233,18 @@ void Check::check_other_objects(CheckDepth depth) {
             const auto end = read_object_end(
                 repository_.storage(), repository_.keyring(), name, bytes, kind);
             if (is_gone(end)) continue;
-            if (!end.ok()) problem(end.error().describe());
+            if (!end.ok()) problem(end.error());
             else if (!end->trailer.check_holds) problem(name + ": damaged trailer");
             continue;
         }
         const auto object = repository_.storage().get(name, UINT32_MAX);
         if (is_gone(object)) continue;
         if (!object.ok()) {
-            problem(object.error().describe());
+            problem(object.error());
             continue;
         }
         const auto end = open_object(*object, repository_.keyring(), kind);
-        if (!end.ok()) problem(name + ": " + end.error().describe());
+        if (!end.ok()) problem(named(name, end.error()));
         else if (kind == ObjectKind::index_fragment &&
                  !name.ends_with(end->trailer.header.object.hex()))
             problem(name + ": not the object that its name says");
@@ -243,7 +260,7 @@ void Check::check_clear_object(const std::string& name, ObjectKind kind) {
     const auto object = repository_.storage().get(name, 1 << 20);
     if (!object.ok()) return problem(name + ": " + object.error().message());
     const auto record = open_clear_object(*object, kind);
-    if (!record.ok()) problem(name + ": " + record.error().describe());
+    if (!record.ok()) problem(named(name, record.error()));
 }
 
 bool Check::check_run(const Run& run) {
@@ -259,9 +276,9 @@ bool Check::check_run(const Run& run) {
 }
 
 // What a restore point lacks is said with its name: damage without one is of an object.
-Status Check::incomplete(const std::string& path, const std::string& what) {
-    is_whole_ = false;
-    problem(point_ + ": /" + path + ": " + what);
+Status Check::incomplete(const std::string& path, const Error& error) {
+    if (error.code() != ErrorCode::unsupported) is_whole_ = false;
+    problem(named(point_ + ": /" + path, error));
     return {};
 }
 
@@ -269,7 +286,8 @@ Status Check::incomplete(const std::string& path, const std::string& what) {
 bool Check::is_known(const ChunkId& root, const std::string& path) {
     const auto found = seen_.find(root);
     if (found == seen_.end()) return false;
-    if (!found->second) (void)incomplete(path, "is damaged, as in another restore point").ok();
+    if (!found->second)
+        (void)incomplete(path, {ErrorCode::corrupt, "is damaged, as in another restore point"}).ok();
     return true;
 }
 
@@ -291,7 +309,7 @@ Status Check::check_directory(const Entry& entry, const std::string& path) {
             return check_entry(child, path.empty() ? child.name : path + '/' + child.name);
         });
         if (walked.ok() || walked.error().code() == ErrorCode::cancelled) return walked;
-        return incomplete(path, walked.error().describe());
+        return incomplete(path, walked.error());
     };
     const auto* tree = std::get_if<DirectoryTree>(&entry.content);
     return tree == nullptr ? walk() : check_tree(tree->root, path, walk);
@@ -307,8 +325,9 @@ Status Check::check_entry(const Entry& entry, const std::string& path) {
             whole = check_run(run) && whole;
             return {};
         });
-        if (!walked.ok()) return incomplete(path, walked.error().describe());
-        return whole ? ok_status() : incomplete(path, "a chunk of it is missing or damaged");
+        if (!walked.ok()) return incomplete(path, walked.error());
+        if (whole) return {};
+        return incomplete(path, {ErrorCode::corrupt, "a chunk of it is missing or damaged"});
     };
     const auto* tree = std::get_if<ExtentTree>(&entry.content);
     return tree == nullptr ? walk() : check_tree(tree->root, path, walk);
@@ -322,8 +341,8 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
         point_ = "restore point " + point.id.hex().substr(0, 12);
         is_whole_ = true;
         if (point.is_damaged) {
-            is_whole_ = false;
-            problem(point_ + ": " + point.damage->describe());
+            is_whole_ = point.damage->code() == ErrorCode::unsupported;
+            problem(named(point_, *point.damage));
         } else {
             HF_TRY_STATUS(check_entry(point.record.root, ""));
         }
@@ -340,7 +359,7 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     // First: what these points refer to was stored before them, so it is in the listing and in the
     // index. A point that is committed from now on is not of this check.
     const auto points = repository_.points(std::nullopt);
-    if (!points.ok()) problem(points.error().describe());
+    if (!points.ok()) problem(points.error());
     HF_TRY_STATUS(add_unindexed());
     HF_TRY_STATUS(collect_containers());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;

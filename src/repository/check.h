@@ -21,6 +21,9 @@ struct CheckReport {
     std::uint64_t read_bytes = 0;
     std::vector<std::string> problems;  // the first 1,000
     std::uint64_t problem_count = 0;
+    // What a newer program has written, which this one cannot judge: no damage. The first 1,000.
+    std::vector<std::string> newer;
+    std::uint64_t newer_count = 0;
     std::vector<std::string> damaged_points;  // ids of the points that something is missing of
 };
 

@@ -377,6 +377,12 @@ class Damage(Faults):
         self.forget_cache()
         result = self.run_program(['restore', self.point, '--target', self.path('t')], expect=(1, 13))
         self.assertIn('newer', result.err)
+        # Nothing is damaged, but not all was checked.
+        checked = self.check(expect=1)
+        self.assertEqual(checked.json['problems'], 0)
+        self.assertEqual(checked.json['damaged_restore_points'], [])
+        self.assertTrue(checked.json['newer_texts'])
+        self.assertIn('newer', self.run_program(['check', '--read-data'], expect=1).err)
         self.put_object(name, sealed_with_version(data, 1))
         self.assert_check_clean()
 
