@@ -544,10 +544,10 @@ Status Backup::apply(TreeItem& item) {
     return {};
 }
 
-// Another name of a file that was read: the same metadata and content.
+// Another name of a file that was read: the same metadata and content, of the previous version too.
 Status Backup::apply_link(TreeItem& item) {
-    if (item.task->is_stored()) {
-        Entry entry = item.task->entry;
+    if (const Entry* kept = item.task->kept()) {
+        Entry entry = *kept;
         entry.name = item.event->name;
         return merger_->add(std::move(entry));
     }
@@ -584,7 +584,7 @@ Status Backup::apply_task(const std::string& path, FileTask& task) {
             if (!task.previous) return leave_out(task);
             record_.stats.content_bytes +=
                 task.previous->metadata.size - task.event.metadata.size;
-            return merger_->add(*task.previous);
+            return merger_->add(*task.kept());
         case FileOutcome::skipped:
             if (!stop_.stop_requested()) problem(path, task.problem);
             [[fallthrough]];

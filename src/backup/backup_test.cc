@@ -488,6 +488,49 @@ TEST(BackupTest, AFirstBackupThatDiesIsGoneOnWith) {
     EXPECT_EQ(test.check().problem_count, 0u);
 }
 
+// Whatever request of a first backup with partial points fails, and all that follow it: what it leaves
+// is whole, and the next backup makes the tree that an undisturbed one makes.
+TEST(BackupProperty, NoFailedRequestSpoilsAPartialPoint) {
+    const bool holds = rc::check("failures spoil no partial point", [](std::uint64_t seed, bool stays_failed) {
+        std::mt19937_64 random(seed);
+        Gardener gardener(seed);
+        ModelNode tree = gardener.plant();
+        ModelSource source(tree);
+        std::size_t requests = 0, partial_points = 0;
+        {
+            TestRepository undisturbed;
+            SlowSource slow(source, undisturbed.clock);
+            undisturbed.hook = [&](std::string_view operation, const std::string& name) {
+                ++requests;
+                if (operation == "put" && name.starts_with("points/")) ++partial_points;
+                return ok_status();
+            };
+            undisturbed.backup(slow, BackupType::incremental);
+        }
+        RC_TAG(partial_points > 1 ? "with partial points" : "without");
+        TestRepository test;
+        SlowSource slow(source, test.clock);
+        std::size_t until_failure = random() % requests;
+        bool failed = false;
+        test.hook = [&](std::string_view, const std::string& name) -> Status {
+            if (!(failed && stays_failed) && until_failure-- != 0) return {};
+            failed = true;
+            return Error(ErrorCode::unavailable, name + ": made to fail");
+        };
+        (void)test.try_backup(slow, BackupType::incremental).ok();
+        test.hook = nullptr;
+        test.open();
+        const CheckReport left = test.check();
+        if (left.problem_count != 0) RC_FAIL(left.problems.front());
+        test.backup(source, BackupType::incremental);
+        const std::string found = difference(*test.repository, tree, test.latest().record.root, "");
+        if (!found.empty()) RC_FAIL(found);
+        const CheckReport after = test.check();
+        if (after.problem_count != 0) RC_FAIL(after.problems.front());
+    });
+    EXPECT_TRUE(holds);
+}
+
 // Whatever request fails, and all that follow it: what was acknowledged stays whole, the failure is
 // reported, and the next backup succeeds. (A full disk stays full; a network comes back.)
 TEST(BackupProperty, NoFailedRequestLosesWhatWasAcknowledged) {

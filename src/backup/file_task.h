@@ -9,9 +9,9 @@ namespace holdfast {
 
 enum class FileOutcome : std::uint8_t {
     stored,
-    unstable,  // it changed each time it was read: nothing of it is taken
-    vanished,         // deleted before it was opened: as if it had never been there
-    skipped,          // could not be read; `problem` says why
+    unstable,  // it changed each time it was read: its previous version is kept
+    vanished,  // deleted before it was opened: as if it had never been there
+    skipped,   // could not be read; `problem` says why
 };
 
 // Filled in by one reading thread; the tree's thread waits for it.
@@ -24,6 +24,11 @@ struct FileTask {
     std::string problem;
 
     bool is_stored() const { return outcome == FileOutcome::stored; }
+    // What the restore point gets of a file that is done; null: nothing.
+    const Entry* kept() const {
+        if (is_stored()) return &entry;
+        return outcome == FileOutcome::unstable ? previous.get() : nullptr;
+    }
     // By the reading thread: first that it is done, then who waits is woken.
     void mark_done() { done_.store(true, std::memory_order_release); }
     void wake() { done_.notify_all(); }

@@ -34,9 +34,10 @@ void HardLinks::begin(std::shared_ptr<FileTask> task) {
 Status HardLinks::finish(const FileTask& task) {
     const DiskMap::Key key = key_of(task.event.metadata);
     pending_.erase(key);
-    if (!task.is_stored()) return {};
+    const Entry* kept = task.kept();
+    if (kept == nullptr) return {};
     DirectoryLeafWriter leaf;
-    leaf.add(task.entry);
+    leaf.add(*kept);
     HF_TRY_STATUS(stored_.insert(key, leaf.finish()));
     return {};
 }

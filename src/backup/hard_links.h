@@ -20,7 +20,7 @@ class HardLinks {
     // Errors: of a temporary file.
     Result<Known> find(const Metadata& metadata) const;
     void begin(std::shared_ptr<FileTask> task);
-    // The task is done. What was not stored is forgotten: its next name is a new try.
+    // The task is done. Of what nothing is kept, the next name is a new try.
     Status finish(const FileTask& task);
 
   private:
