@@ -7,8 +7,8 @@
 namespace holdfast {
 namespace {
 
-// Two tables of 4-byte entries: 2^15 for long matches, 2^13 for short ones.
-constexpr int cached_hash_log = 15, cached_chain_log = 13;
+// Two tables of 4-byte entries: 2^15 for long matches, 2^12 for short ones. docs/adr/0007.
+constexpr int cached_hash_log = 15, cached_chain_log = 12;
 
 }  // namespace
 
