@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "support/file_size_limit.h"
+
 namespace holdfast {
 namespace {
 
@@ -38,6 +40,29 @@ TEST(DiskMapTest, InMemory) {
 TEST(DiskMapTest, OnDisk) {
     fill_and_compare(1000, 1000);
     fill_and_compare(DiskMap::usual_memory_bytes, 200'000);  // the table grows
+}
+
+// At the first table, at a table that grows, at a value: what had been inserted before is still found.
+TEST(DiskMapTest, TheTemporaryDiskIsFull) {
+    for (const std::size_t limit : {std::size_t{1} << 20, std::size_t{3} << 20}) {
+        DiskMap map(1000);
+        std::uint64_t inserted = 0;
+        Status failure;
+        {
+            const FileSizeLimit full(limit);
+            for (; failure.ok() && inserted < 200'000; ++inserted) {
+                const auto done = map.insert({inserted, 0}, Bytes(100, 7));
+                if (!done.ok()) failure = done.error();
+            }
+        }
+        ASSERT_FALSE(failure.ok()) << limit;
+        EXPECT_NE(failure.error().message().find("temporary file"), std::string::npos);
+        for (std::uint64_t i = 0; i + 1 < inserted; ++i) {
+            const auto found = map.find({i, 0});
+            ASSERT_TRUE(found.ok() && found->has_value()) << i;
+            EXPECT_EQ(**found, Bytes(100, 7));
+        }
+    }
 }
 
 TEST(DiskMapTest, NoPlaceForATemporaryFile) {

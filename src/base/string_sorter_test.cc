@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "support/file_size_limit.h"
+
 namespace holdfast {
 namespace {
 
@@ -39,6 +41,20 @@ TEST(StringSorterTest, BytesCompareAsUnsignedNumbers) {
     const std::vector<std::string> expected{"", "a", std::string("a\0", 2), "\x7f", "\xff"};
     EXPECT_EQ(sorted_by(StringSorter(), texts), expected);
     EXPECT_EQ(sorted_by(StringSorter(16), texts), expected);
+}
+
+TEST(StringSorterTest, TheTemporaryDiskIsFull) {
+    const FileSizeLimit full(100'000);
+    // A string takes 12 bytes in memory and 8 in the file: seven parts of 13,328 bytes fit.
+    constexpr int strings_a_part = 1666;
+    StringSorter sorter(20'000);
+    Status added;
+    for (int i = 0; i < 9 * strings_a_part && added.ok(); ++i) added = sorter.add("text");
+    ASSERT_FALSE(added.ok());
+    EXPECT_NE(added.error().message().find("temporary file"), std::string::npos);
+    StringSorter last_part(20'000);
+    for (int i = 0; i < 8 * strings_a_part; ++i) ASSERT_TRUE(last_part.add("text").ok()) << i;
+    EXPECT_FALSE(last_part.finish().ok());
 }
 
 TEST(StringSorterTest, StringsLargerThanABuffer) {

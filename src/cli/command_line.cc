@@ -122,8 +122,14 @@ Error usage_error(const CLI::App& app,
                   const std::vector<Command>& commands,
                   const CLI::ParseError& error) {
     const std::vector<std::string> words = app.remaining();
-    if (app.get_subcommands().empty() && !words.empty() && !words.front().starts_with('-'))
-        return unknown_verb(words.front(), commands);
+    const bool is_word = !words.empty() && !words.front().starts_with('-');
+    const auto parsed = app.get_subcommands();
+    if (is_word && parsed.empty()) return unknown_verb(words.front(), commands);
+    if (is_word && parsed.size() == 1)
+        for (const Command& command : commands)
+            if (command.name == parsed.front()->get_name() && !command.verbs.empty() &&
+                parsed.front()->get_subcommands().empty())
+                return unknown_verb(words.front(), command.verbs);
     return {ErrorCode::invalid_argument, error.what()};
 }
 

@@ -135,6 +135,14 @@ class Exclude(E2E):
         self.assertEqual(listed(self.path('source', 'other', 'deep', 'file')), {'other/deep/file'})
         self.assertEqual(listed('dir/', 'a0', 'dir-z/w'), {'dir/x', 'dir/y', 'a0', 'dir-z/w'})
 
+    def test_files_from0_through_a_symbolic_link(self):
+        self.tree('dir/x', 'a')
+        os.symlink('dir', self.path('source', 'link'))
+        result = self.run_program(['backup', '--files-from0', '-', self.source],
+                                  input=b'a\0link/x\0', expect=3)
+        self.assertIn("link/x: 'link' is a symbolic link", result.err)
+        self.assertEqual(self.kept('--files-from0', '-', input=b'link\0a\0'), {'link', 'a'})
+
     def test_files_from0_on_standard_input(self):
         self.tree('a', 'b', 'c')
         self.assertEqual(self.files_kept('--files-from0', '-', input=b'a\0c\0'), {'a', 'c'})

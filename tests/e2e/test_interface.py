@@ -44,6 +44,10 @@ class Interface(E2E):
                 self.assertIn(hint, result.err)
                 self.assertEqual(result.stdout, b'')
         self.assertNotIn('verb', self.run_program(['--nonsense', 'list'], expect=2).err)
+        for verb, hint in (('lst', '`list`'), ('recvery', '`recovery`'), ('nonsense', '--help')):
+            result = self.run_program(['key', verb], expect=2)
+            self.assertIn("unknown verb '%s'" % verb, result.err)
+            self.assertIn(hint, result.err)
 
     def test_errors_are_json_with_json(self):
         for args, status in ((['nonsense'], 2), (['backup', '--nonsense'], 2), (['show', 'zz'], 2),

@@ -117,14 +117,27 @@ class FilesStream final : public SourceStream {
         return {};
     }
 
-    // Paths that were asked for by name and are not there.
+    // Paths that were asked for by name and that the walk does not come to.
     void report_missing(std::vector<SourceEvent>& batch) {
         for (const std::string& path : *options_.only) {
-            struct stat info{};
-            const std::string full = root_ + '/' + path;
-            if (::lstat(full.c_str(), &info) != 0)
-                problem(path, Error::from_errno(errno, "not there"), batch);
+            const Status there = is_reachable(path);
+            if (!there.ok()) problem(path, there.error(), batch);
         }
+    }
+
+    // The walk follows no symbolic link, so neither may a path.
+    Status is_reachable(const std::string& path) const {
+        for (std::size_t end = 0; end != std::string::npos;) {
+            end = path.find('/', end + 1);
+            const std::string part = path.substr(0, end);
+            struct stat info{};
+            if (::lstat((root_ + '/' + part).c_str(), &info) != 0)
+                return Error::from_errno(errno, "not there");
+            if (end != std::string::npos && S_ISLNK(info.st_mode))
+                return Error(ErrorCode::invalid_argument,
+                             "'" + part + "' is a symbolic link, which is not followed");
+        }
+        return {};
     }
 
     static std::uint64_t device_of(const struct statx& info) {
