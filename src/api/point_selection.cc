@@ -126,8 +126,8 @@ PointPath parse_point_path(const std::string& text) {
     result.point = text.substr(0, colon);
     if (colon == std::string::npos) return result;
     result.has_path = true;
-    const std::size_t start = text.find_first_not_of('/', colon + 1);
-    if (start != std::string::npos) result.path = unescape(text.substr(start));
+    result.path = unescape(text.substr(colon + 1));
+    result.path.erase(0, std::min(result.path.find_first_not_of('/'), result.path.size()));
     while (!result.path.empty() && result.path.back() == '/') result.path.pop_back();
     return result;
 }
