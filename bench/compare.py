@@ -22,8 +22,9 @@ from programs import PROGRAMS, Holdfast
 PHASE_SETS = {"all": list(PHASES), "read-only": READ_ONLY_PHASES, "quick": QUICK_PHASES}
 # Restored trees stay until the end; images and repositories go earlier.
 WORK_BYTES_FIRST_ROUND, WORK_BYTES_EACH_ROUND = 26 << 30, 5 << 30
-# How long after a mass delete ext4 is slow to make files.
-SETTLE_SECONDS = 60
+# How long after a mass delete ext4 is slow to make files: it passes over inodes that were deleted in
+# the last minute, and in the last six where their table is not on the disk yet (recently_deleted()).
+SETTLE_SECONDS = 370
 
 
 def parse_arguments():
@@ -49,9 +50,11 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="one round of --phases quick")
     parser.add_argument("--only-holdfast", action="store_true")
     parser.add_argument("--tiny-backups", type=int, help="how many (1000; quick: 50)")
+    parser.add_argument("--huge-files", type=int, help="how many (10,000,000; quick: 100,000)")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     arguments.tiny_backups = arguments.tiny_backups or (50 if arguments.quick else 1000)
+    arguments.huge_files = arguments.huge_files or (100_000 if arguments.quick else 10_000_000)
     arguments.work = Path(arguments.work or arguments.corpora / "work")
     chosen = arguments.phases or ("quick" if arguments.quick else "all")
     arguments.phases = PHASE_SETS.get(chosen) or chosen.split(",")
@@ -135,6 +138,7 @@ def main():
             programs,
             set(arguments.phases),
             arguments.tiny_backups,
+            arguments.huge_files,
             lambda line: print(line, flush=True),
         )
         failure = None

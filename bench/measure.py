@@ -1,6 +1,7 @@
 """Runs one command and measures it: wall, CPU and anonymous memory of its process tree."""
 
 import ctypes
+import mmap
 import os
 import select
 import signal
@@ -83,8 +84,45 @@ class _ProcessTree:
         return total
 
 
-def run(command, *, sync_path=None, kill_when=None, stdout=subprocess.DEVNULL):
+class MemoryLimit:
+    """A control group whose processes together get so many bytes of memory, page cache included.
+
+    `is_set` is false where none can be made (not root, no controller): then nothing is limited.
+    """
+
+    FORMS = (("memory", "memory.limit_in_bytes"), ("", "memory.max"))
+
+    def __init__(self, limit_bytes):
+        self.folder = None
+        for controller, file in self.FORMS:
+            folder = Path("/sys/fs/cgroup") / controller / f"holdfast-bench-{os.getpid()}"
+            try:
+                folder.mkdir()
+                self.folder = folder
+                (folder / file).write_text(str(limit_bytes))
+                return
+            except OSError:
+                self.close()
+
+    @property
+    def is_set(self):
+        return self.folder is not None
+
+    def join(self):
+        """By the process that is limited."""
+        if self.folder is not None:
+            (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    def close(self):
+        if self.folder is not None:
+            self.folder.rmdir()
+            self.folder = None
+
+
+def run(command, *, sync_path=None, kill_when=None, stdout=subprocess.DEVNULL, limit=None):
     """Runs `command` to its end.
+
+    limit: a MemoryLimit.
 
     sync_path: the file system of this path is synced within the timed part.
     kill_when: called about every 20 ms; when it is true, the command gets SIGKILL.
@@ -99,6 +137,7 @@ def run(command, *, sync_path=None, kill_when=None, stdout=subprocess.DEVNULL):
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
+            preexec_fn=limit.join if limit is not None else None,
         )
         try:
             peak = _watch(process.pid, begin, kill_when)
@@ -141,6 +180,17 @@ def _watch(pid, begin, kill_when):
                 os.kill(pid, signal.SIGKILL)
     finally:
         os.close(exited)
+
+
+def populate(count):
+    """Uses `count` bytes of memory and gives them back.
+
+    The host of a virtual machine takes away what has been free for some seconds, and the first use of
+    each page costs half a microsecond then: 2 s a GiB, whichever program comes first.
+    """
+    with mmap.mmap(-1, max(count, mmap.PAGESIZE)) as memory:
+        for offset in range(0, len(memory), mmap.PAGESIZE):
+            memory[offset] = 1
 
 
 def warm(*paths):

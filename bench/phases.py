@@ -42,11 +42,16 @@ PHASES = {
     "unchanged-m": "nothing changed, m",
     "killed": "first backup of a, killed at 90 %, run again",
     "tiny": "many backups of 10 KiB changes",
+    "huge-first": "first backup of 10,000,000 generated files",
+    "huge-unchanged": "nothing changed, 10,000,000 generated files",
+    "huge-changed": "0.1 % of 10,000,000 generated files changed",
+    "huge-find": "find of one name in 10,000,000 generated files",
+    "huge-restore": "restore of one of 10,000,000 generated files",
 }
 # Those that write to no corpus.
 READ_ONLY_PHASES = (
     "first-a unchanged-a restore-a check list ls find first-b restore-b first-c first-d first-m "
-    "unchanged-m killed tiny"
+    "unchanged-m killed tiny huge-first huge-unchanged huge-changed huge-find huge-restore"
 ).split()
 # Read-only, and done in a few minutes.
 QUICK_PHASES = "first-a unchanged-a restore-a check list ls find first-c killed tiny".split()
@@ -54,6 +59,7 @@ QUICK_PHASES = "first-a unchanged-a restore-a check list ls find first-c killed 
 FIND_NAME = "Kconfig.debug"
 KILL_AT = 0.9
 TINY_FILES, TINY_BYTES = 100, 10 * 1024
+HUGE_MEMORY_BYTES = 192 << 20
 # Folders with more files than this are deleted at the very end only: a mass delete slows down
 # whatever creates files on ext4 in the minute after it. Repositories and images are below.
 MASS_DELETE_FILES = 2000
@@ -75,12 +81,13 @@ class Sample:
 class Bench:
     """Where everything is, what is wanted, and what was measured so far."""
 
-    def __init__(self, corpora, work, programs, wanted, tiny_backups, log):
+    def __init__(self, corpora, work, programs, wanted, tiny_backups, huge_files, log):
         self.corpora = corpora
         self.work = work
         self.programs = programs
         self.wanted = wanted
         self.tiny_backups = tiny_backups
+        self.huge_files = huge_files
         self.log = log
         self.samples = []
         self.round = 0
@@ -157,6 +164,8 @@ class Bench:
             command = repository.restore(name, target)
             measure.warm(repository.path)
             measure.sync_file_system(self.work)
+            # What is restored fills as much page cache, and the programs need some for themselves.
+            measure.populate(measure.bytes_below(source) * 3 // 2)
             measurement = measure.run(command, sync_path=self.work)
             self.record(phase, repository, measurement, measure.bytes_below(repository.path))
             if self.round == 0:
@@ -335,6 +344,39 @@ def chapter_tiny(bench):
     bench.record("tiny", repository, total, bytes_before, **facts)
 
 
+def huge_file(number):
+    """Folder and name of a generated file (src/source/generated)."""
+    folder = f"parent-{number // 100_000:06}/directory-{number // 1000:08}"
+    return folder, f"file-{number:010}.dat"
+
+
+def chapter_huge(bench):
+    """Holdfast alone, under a memory limit: a tree that needs no disk."""
+    if Holdfast not in bench.programs or bench.round != 0:
+        return
+    repository = Holdfast(bench.work / "huge")
+    measure.run(repository.init())
+    tree = f"generated:files={bench.huge_files}"
+    folder, name = huge_file(bench.huge_files * 2 // 3)
+    restore = repository.restore_one("huge", f"{folder}/{name}", bench.work / "huge-file")
+    limit = measure.MemoryLimit(HUGE_MEMORY_BYTES)
+    try:
+        for phase, command in (
+            ("huge-first", repository.backup(tree, "huge")),
+            ("huge-unchanged", repository.backup(tree, "huge")),
+            ("huge-changed", repository.backup(f"{tree},version=2,changed=1000", "huge")),
+            ("huge-find", repository.find("huge", name)),
+            ("huge-restore", restore),
+        ):
+            before = measure.bytes_below(repository.path)
+            measurement = measure.run(command, sync_path=bench.work, limit=limit)
+            limit_text = f"{HUGE_MEMORY_BYTES >> 20} MiB" if limit.is_set else "none"
+            bench.record(phase, repository, measurement, before, memory_limit=limit_text)
+    finally:
+        limit.close()
+    bench.discard(repository.folder)
+
+
 def count_opens(repository):
     """Files and folders of the repository that `show latest` opens with a cold cache: an upper
     bound of the requests to a bucket, where a listing is one. None without strace."""
@@ -362,4 +404,8 @@ CHAPTERS = (
     (chapter_many, ("first-m", "unchanged-m")),
     (chapter_killed, ("killed",)),
     (chapter_tiny, ("tiny",)),
+    (
+        chapter_huge,
+        ("huge-first", "huge-unchanged", "huge-changed", "huge-find", "huge-restore"),
+    ),
 )

@@ -57,6 +57,11 @@ class Holdfast(Repository):
     def restore(self, name, target):
         return self._command("restore", *self._latest(name), "--target", target)
 
+    def restore_one(self, name, path, target):
+        return self._command(
+            "restore", f"latest:{path}", *self._identity(name), "--target", target
+        )
+
     def check(self):
         return self._command("check", "--read-data")
 
