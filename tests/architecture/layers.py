@@ -23,7 +23,8 @@ repository | storage, format, crypto, base
 source     | format, base
 backup     | source, repository, storage, format, crypto, base
 restore    | repository, storage, format, crypto, base
-api        | restore, backup, source, repository, storage, format, crypto, base
+policy     | base
+api        | policy, restore, backup, source, repository, storage, format, crypto, base
 cli        | api, base
 """
 
