@@ -48,6 +48,7 @@ stage "unit and contract tests" ctest --test-dir build -j 2 --output-on-failure 
 stage "golden files" script tests/golden/check-golden.py build/holdfast
 stage "end to end" script tests/e2e/run.sh build/holdfast
 stage "independent decoder" script tests/decoder/run.sh build/holdfast
+stage "protocol model" script tests/model/run.sh
 stage "command-line reference" script tools/make-cli-reference.sh --check
 
 echo
