@@ -77,7 +77,10 @@ Result<std::vector<HeldLease>> list_leases(Repository& repository) {
             lease.names.pop_back();
             continue;
         }
-        if (!data.ok() && data.error().code() != ErrorCode::corrupt) return data.error();
+        // Torn, or of a newer program, which must not keep this one from its work: fencing it is safe.
+        if (!data.ok() && data.error().code() != ErrorCode::corrupt &&
+            data.error().code() != ErrorCode::unsupported)
+            return data.error();
         if (!data.ok()) continue;
         auto record = decode_lease(*data);
         if (!record.ok() || record->session != *session) continue;

@@ -23,7 +23,7 @@ WriterIdentity this_process(const std::string& host);
 struct HeldLease {
     SessionId session{};
     std::vector<std::string> names;      // of all its renewals
-    std::optional<LeaseRecord> record;   // unset: torn by a crash, or damaged
+    std::optional<LeaseRecord> record;   // unset: torn, damaged, of a newer program
 };
 Result<std::vector<HeldLease>> list_leases(Repository& repository);
 

@@ -176,7 +176,8 @@ Status Repository::reload_index() {
             return load_index();
         }
     }
-    return index().ok() ? ok_status() : index().error();
+    HF_TRY_STATUS(index());
+    return {};
 }
 
 Result<ChunkReader*> Repository::chunks() {
