@@ -158,45 +158,23 @@ ChunkLocation FlatFragment::location(std::size_t position) const {
     return location;
 }
 
-void Index::add(std::shared_ptr<const FlatFragment> fragment, Origin origin) {
+void Index::add(std::shared_ptr<const FlatFragment> fragment) {
     std::unique_lock lock(mutex_);
     fragments_.push_back(std::move(fragment));
-    origins_.push_back(origin);
-}
-
-std::optional<IndexPosition> Index::find(const ChunkId& id) const {
-    std::optional<IndexPosition> best;
-    int best_rank = 4;
-    for (std::size_t number = fragments_.size(); number-- > 0;) {
-        const FlatFragment& fragment = *fragments_[number];
-        const auto position = fragment.find(id);
-        if (!position) continue;
-        int rank = origins_[number] == Origin::fragment ? 0 : 1;
-        if (!excluded_.empty() || !condemned_.empty()) {
-            const std::uint32_t container = fragment.location(*position).container;
-            // Of a damaged fragment locate() says what it is.
-            if (container < fragment.containers().size()) {
-                const ObjectId& object = fragment.containers()[container].header.object;
-                if (excluded_.contains(object)) continue;
-                if (condemned_.contains(object)) rank += 2;
-            }
-        }
-        if (rank == 0) return IndexPosition{number, *position};
-        if (rank >= best_rank) continue;
-        best_rank = rank;
-        best = IndexPosition{number, *position};
-    }
-    return best;
 }
 
 bool Index::contains(const ChunkId& id) const {
     std::shared_lock lock(mutex_);
-    const auto found = find(id);
-    if (!found || condemned_.empty()) return found.has_value();
-    const FlatFragment& fragment = *fragments_[found->fragment];
-    const std::uint32_t container = fragment.location(found->chunk).container;
-    return container < fragment.containers().size() &&
-           !condemned_.contains(fragment.containers()[container].header.object);
+    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it) {
+        const auto position = (*it)->find(id);
+        if (!position) continue;
+        if (excluded_.empty()) return true;
+        const std::uint32_t number = (*it)->location(*position).container;
+        const auto& containers = (*it)->containers();
+        if (number < containers.size() && !excluded_.contains(containers[number].header.object))
+            return true;
+    }
+    return false;
 }
 
 void Index::exclude(const ObjectId& container) {
@@ -204,45 +182,23 @@ void Index::exclude(const ObjectId& container) {
     excluded_.insert(container);
 }
 
-void Index::condemn(const ObjectId& container) {
-    std::unique_lock lock(mutex_);
-    condemned_.insert(container);
-}
-
-bool Index::is_condemned(const ObjectId& container) const {
-    std::shared_lock lock(mutex_);
-    return condemned_.contains(container);
-}
-
-void Index::clear() {
-    std::unique_lock lock(mutex_);
-    fragments_.clear();
-    origins_.clear();
-    excluded_.clear();
-    condemned_.clear();
-}
-
-std::optional<IndexPosition> Index::position_of(const ChunkId& id) const {
-    std::shared_lock lock(mutex_);
-    return find(id);
-}
-
 Result<LocatedChunk> Index::locate(const ChunkId& id) const {
     std::shared_lock lock(mutex_);
-    const auto position = find(id);
-    if (!position)
-        return Error(ErrorCode::not_found,
-                     "chunk " + id.hex().substr(0, 16) + " is not in the index");
-    const FlatFragment& fragment = *fragments_[position->fragment];
-    LocatedChunk found;
-    found.location = fragment.location(position->chunk);
-    if (found.location.container >= fragment.containers().size() ||
-        found.location.frame_bytes.size() !=
-            frame_count_of(found.location.raw_bytes, found.location.frame_log2))
-        return torn();
-    found.container = fragment.containers()[found.location.container];
-    if (!is_within(found.location, found.container)) return torn();
-    return found;
+    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it) {
+        const auto position = (*it)->find(id);
+        if (!position) continue;
+        LocatedChunk found;
+        found.location = (*it)->location(*position);
+        if (found.location.container >= (*it)->containers().size() ||
+            found.location.frame_bytes.size() !=
+                frame_count_of(found.location.raw_bytes, found.location.frame_log2))
+            return Error(ErrorCode::corrupt, "damaged index cache");
+        found.container = (*it)->containers()[found.location.container];
+        if (!is_within(found.location, found.container)) return torn();
+        if (excluded_.contains(found.container.header.object)) continue;
+        return found;
+    }
+    return Error(ErrorCode::not_found, "chunk " + id.hex().substr(0, 16) + " is not in the index");
 }
 
 std::set<ObjectId> Index::containers() const {

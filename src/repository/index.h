@@ -54,44 +54,23 @@ class FlatFragment {
     ByteSpan frames_;
 };
 
-// A chunk's place in the index: the number of the fragment, in fragments(), and of the chunk in it.
-struct IndexPosition {
-    std::size_t fragment = 0, chunk = 0;
-};
-
 // The fragments of an open repository. Thread-safe.
 class Index {
   public:
-    // Of what no stored fragment says, only the tables of packs: it counts where there is nothing else.
-    enum class Origin : std::uint8_t { fragment, pack_tables };
-    void add(std::shared_ptr<const FlatFragment> fragment, Origin origin = Origin::fragment);
+    void add(std::shared_ptr<const FlatFragment> fragment);
     // A container that is lost: its chunks count as missing from now on.
     void exclude(const ObjectId& container);
-    // A container that a pruner may delete: its chunks can be read as long as it is there, but nobody
-    // may rely on them.
-    void condemn(const ObjectId& container);
-    bool is_condemned(const ObjectId& container) const;
-    // Forgets all fragments, and what is lost or condemned.
-    void clear();
-    // Whether a chunk can be relied upon.
     bool contains(const ChunkId& id) const;
-    // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then
-    // the one that was added last.
     // Errors: not_found.
     Result<LocatedChunk> locate(const ChunkId& id) const;
-    // The place that locate() takes.
-    std::optional<IndexPosition> position_of(const ChunkId& id) const;
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
     // The ids of all containers that a fragment names.
     std::set<ObjectId> containers() const;
 
   private:
-    std::optional<IndexPosition> find(const ChunkId& id) const;  // for who holds the mutex
-
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
-    std::vector<Origin> origins_;  // of each fragment
-    std::set<ObjectId> excluded_, condemned_;
+    std::set<ObjectId> excluded_;
 };
 
 }  // namespace holdfast

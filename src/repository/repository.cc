@@ -54,19 +54,16 @@ PointInfo known_by_name(const PointName& name, std::uint64_t object_bytes) {
     return point;
 }
 
-constexpr std::string_view deleted_suffix = "/deleted", held_suffix = "/held",
-                           verified_suffix = "/verified";
+constexpr std::string_view deleted_suffix = "/deleted", held_suffix = "/held";
 
 std::string mark_name(const RestorePointId& point, MarkKind kind) {
-    std::string_view suffix = deleted_suffix;
-    if (kind == MarkKind::held) suffix = held_suffix;
-    if (kind == MarkKind::verified) suffix = verified_suffix;
-    return "marks/" + point.hex() + std::string(suffix);
+    return "marks/" + point.hex() +
+           std::string(kind == MarkKind::deleted ? deleted_suffix : held_suffix);
 }
 
 // Which points are marked.
 struct Marks {
-    std::set<RestorePointId> deleted, held, verified;
+    std::set<RestorePointId> deleted, held;
 
     void apply(PointInfo& point) const {
         point.is_deleted = deleted.contains(point.id);
@@ -81,21 +78,9 @@ Result<Marks> list_marks(Storage& storage) {
         const auto id = RestorePointId::from_hex(info.name.substr(6, 32));
         if (id && info.name.ends_with(deleted_suffix)) marks.deleted.insert(*id);
         if (id && info.name.ends_with(held_suffix)) marks.held.insert(*id);
-        if (id && info.name.ends_with(verified_suffix)) marks.verified.insert(*id);
         return true;
     }));
     return marks;
-}
-
-// Sessions that a pruner took for dead: none, as a rule.
-Result<std::set<SessionId>> list_fences(Storage& storage) {
-    std::set<SessionId> sessions;
-    HF_TRY_STATUS(storage.list("fences/", [&sessions](const ObjectInfo& info) {
-        if (const auto id = SessionId::from_hex(std::string_view(info.name).substr(7)))
-            sessions.insert(*id);
-        return true;
-    }));
-    return sessions;
 }
 
 // Ascending, each id once.
@@ -162,24 +147,6 @@ Result<Index*> Repository::index() {
     return &index_;
 }
 
-Status Repository::reload_index() {
-    {
-        std::lock_guard lock(index_mutex_);
-        if (index_loaded_) {
-            index_.clear();
-            index_has_gaps_ = false;
-            unindexed_.reset();
-            superseded_.clear();
-            loaded_fragments_.clear();
-            folded_.clear();
-            loaded_points_.clear();
-            return load_index();
-        }
-    }
-    HF_TRY_STATUS(index());
-    return {};
-}
-
 Result<ChunkReader*> Repository::chunks() {
     HF_TRY_STATUS(index());
     return &*chunks_;
@@ -214,9 +181,8 @@ Status Repository::load_index() {
     if (keyring_->role() == KeyRole::writer) return {};
     HF_TRY(const auto points, list_objects(*storage_, "points/"));
     HF_TRY(auto objects, list_objects(*storage_, "index/"));
-    // Highest tier first: what a fold supersedes is then never read.
+    // Highest tier first: what a fragment supersedes is then never read.
     std::reverse(objects.begin(), objects.end());
-    std::vector<std::pair<ObjectId, std::shared_ptr<FlatFragment>>> loaded_now;
     for (const ObjectInfo& info : objects) {
         const auto name = parse_fragment_name(info.name);
         if (!name || superseded_.contains(name->id) || !loaded_fragments_.insert(name->id).second)
@@ -232,12 +198,6 @@ Status Repository::load_index() {
         if (!loaded.ok()) return std::move(loaded).error();
         const std::shared_ptr<FlatFragment> fragment = *loaded;
         for (const ObjectId& id : fragment->record().supersedes) superseded_.insert(id);
-        loaded_now.emplace_back(name->id, fragment);
-    }
-    // A prune replaces fragments within a tier: what it has replaced may still be there, and would name
-    // what is gone.
-    for (const auto& [id, fragment] : loaded_now) {
-        if (superseded_.contains(id)) continue;
         for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
         index_.add(fragment);
     }
@@ -262,7 +222,7 @@ Status Repository::unindexed_packs(const std::optional<SessionId>& session,
             // data/<16>/<32>
             const auto writer = SessionId::from_hex(std::string_view(info.name).substr(5, 16));
             const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
-            if (!writer || !id || known.contains(*id) || index_.is_condemned(*id)) continue;
+            if (!writer || !id || known.contains(*id)) continue;
             auto end = read_object_end(*storage_, *keyring_, info.name, info.bytes, kind);
             // Torn by a crash of the machine, or damaged: garbage here. Or removed meanwhile.
             if (!end.ok() && (end.error().code() == ErrorCode::corrupt ||
@@ -286,7 +246,7 @@ Status Repository::add_unindexed() {
         for (const Container& container : part.containers) found.insert(container.header.object);
         const std::string name = "index/found-" + part.containers[0].header.object.hex();
         HF_TRY(auto fragment, cached_fragment(name, part));
-        index_.add(std::move(fragment), Index::Origin::pack_tables);
+        index_.add(std::move(fragment));
         return {};
     }));
     // Only now: a listing that failed is tried again.
@@ -379,7 +339,6 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
     for (const auto& fragment : index_.fragments())
         for (const FoldedPoint& point : fragment->record().points)
             folded.emplace(point.id, fragment);
-    HF_TRY(const std::set<SessionId> fenced, list_fences(*storage_));
     std::vector<PointInfo> result;
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
@@ -398,8 +357,6 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
             point = std::move(*read);
         }
         marks.apply(point);
-        point.is_unverified = !point.is_damaged && fenced.contains(point.record.session) &&
-                              !marks.verified.contains(point.id);
         result.push_back(std::move(point));
     }
     return result;
@@ -494,15 +451,6 @@ struct Repository::FoldCandidates {
     }
 };
 
-// What a pruner has condemned must not get a new name in the index, and what it lets go again must not
-// lose its old one.
-bool Repository::names_condemned(const FlatFragment& fragment) const {
-    const auto& containers = fragment.containers();
-    return std::any_of(containers.begin(), containers.end(), [this](const Container& container) {
-        return index_.is_condemned(container.header.object);
-    });
-}
-
 Result<Repository::FoldCandidates> Repository::fold_candidates() {
     FoldCandidates found;
     HF_TRY(const auto points, list_objects(*storage_, "points/"));
@@ -521,12 +469,11 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
         for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
         for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
         found.live.emplace(name->id, fragment);
-        if (!names_condemned(*fragment)) found.tiers[name->tier].push_back(name->id);
+        found.tiers[name->tier].push_back(name->id);
     }
     for (const ObjectInfo& info : points) {
         const auto name = parse_point_name(info.name);
-        if (name && !folded.contains(name->id) && !index_.is_condemned(name->id))
-            found.unfolded.push_back(info);
+        if (name && !folded.contains(name->id)) found.unfolded.push_back(info);
     }
     return found;
 }
@@ -569,38 +516,6 @@ Result<std::uint64_t> Repository::fold() {
     return std::uint64_t{object.size()};
 }
 
-Status Repository::for_each_fragment(const VisitFragment& visit) {
-    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
-    std::set<ObjectId> superseded;
-    for (const ObjectInfo& info : objects) {
-        if (!parse_fragment_name(info.name)) continue;
-        HF_TRY(const auto fragment, load_fragment(info));
-        const auto& ids = fragment->record().supersedes;
-        superseded.insert(ids.begin(), ids.end());
-    }
-    for (const ObjectInfo& info : objects) {
-        const auto name = parse_fragment_name(info.name);
-        if (!name) continue;
-        HF_TRY(const auto fragment, load_fragment(info));
-        HF_TRY_STATUS(visit(info, *fragment, superseded.contains(name->id)));
-    }
-    return {};
-}
-
-Result<std::uint64_t> Repository::replace_fragment(const std::string& name,
-                                                   IndexFragmentRecord record) {
-    const auto old = parse_fragment_name(name);
-    HF_CHECK(old.has_value());
-    std::uint64_t bytes = 0;
-    if (!record.chunks.empty() || !record.points.empty()) {
-        record.tier = old->tier;
-        record.supersedes.push_back(old->id);
-        HF_TRY(bytes, store_fragment(std::move(record)));
-    }
-    HF_TRY_STATUS(storage_->remove(name));
-    return bytes;
-}
-
 Status Repository::exclude_lost_containers() {
     HF_TRY(Index* const known, index());
     std::unordered_map<std::string, std::uint64_t> present;
@@ -629,12 +544,6 @@ Status Repository::set_mark(const PointInfo& point, MarkKind kind, const std::st
 
 Status Repository::clear_mark(const PointInfo& point, MarkKind kind) {
     return storage_->remove(mark_name(point.id, kind));
-}
-
-Status Repository::remove_marks(const RestorePointId& point) {
-    for (const MarkKind kind : {MarkKind::deleted, MarkKind::held, MarkKind::verified})
-        HF_TRY_STATUS(storage_->remove(mark_name(point, kind)));
-    return {};
 }
 
 Result<std::map<std::string, Repository::Usage>> Repository::usage() {

@@ -80,11 +80,11 @@ def _parse_chunk(fields, chunk_id, containers):
 
 
 def choose_fragments(fragments):
-    """Folding: from the highest tier down, without those that one of the read ones supersedes,
-    whichever of a tier was read first. `fragments` are by object id."""
-    read, superseded = {}, set()
+    """Folding: from the highest tier down, without those that one of the read ones supersedes.
+    `fragments` are by object id."""
+    read, superseded = [], set()
     for object_id, fragment in sorted(fragments.items(), key=lambda item: -item[1].tier):
         if object_id not in superseded:
-            read[object_id] = fragment
+            read.append(fragment)
             superseded |= fragment.superseded
-    return [fragment for object_id, fragment in read.items() if object_id not in superseded]
+    return read
