@@ -1,4 +1,4 @@
-/* The protocol of writers and the pruner (docs/format.md, "Commit" and "Pruning"), for spin.
+/* The protocol of writers and the pruner (docs/format.md, "Commit"), for spin.
  *
  * One content X is enough: every point that is committed refers to it. It is held by containers:
  *   0            from before, referred to by the old point, which somebody deletes at any moment
