@@ -74,6 +74,15 @@ def write_durably(path, data):
         os.fsync(file.fileno())
 
 
+def insert_line(path, line):
+    """Into the middle of a file; it keeps its inode."""
+    with open(path, "r+b") as file:
+        content = file.read()
+        middle = len(content) // 2
+        file.seek(middle)
+        file.write(line + content[middle:])
+
+
 class ChangeFiles:
     """A line of 40 bytes into the middle of every `every`-th file of a."""
 
@@ -90,11 +99,7 @@ class ChangeFiles:
         journal = [(i, os.fsdecode(path), os.stat(path).st_mtime_ns) for i, path in chosen]
         write_durably(undo, json.dumps(journal).encode())
         for number, path in chosen:
-            with open(path, "r+b") as file:
-                content = file.read()
-                middle = len(content) // 2
-                file.seek(middle)
-                file.write(self.line(number) + content[middle:])
+            insert_line(path, self.line(number))
         return {"files": len(files), "changed_files": len(chosen)}
 
     def revert(self, _, undo):

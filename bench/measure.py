@@ -36,6 +36,16 @@ class Measurement:
     exit_status: int  # negative: the signal that ended it
 
 
+def total(parts):
+    """Of commands that ran one after another."""
+    return Measurement(
+        sum(part.wall_seconds for part in parts),
+        sum(part.cpu_seconds for part in parts),
+        max(part.peak_anonymous_bytes for part in parts),
+        0,
+    )
+
+
 class CommandFailed(Exception):
     pass
 

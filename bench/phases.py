@@ -42,6 +42,7 @@ PHASES = {
     "unchanged-m": "nothing changed, m",
     "killed": "first backup of a, killed at 90 %, run again",
     "tiny": "many backups of 10 KiB changes",
+    "prune": "prune of the older half of 100 points of a, 1 % of its files changed for each",
     "huge-first": "first backup of 10,000,000 generated files",
     "huge-unchanged": "nothing changed, 10,000,000 generated files",
     "huge-changed": "0.1 % of 10,000,000 generated files changed",
@@ -51,13 +52,14 @@ PHASES = {
 # Those that write to no corpus.
 READ_ONLY_PHASES = (
     "first-a unchanged-a restore-a check list ls find first-b restore-b first-c first-d first-m "
-    "unchanged-m killed tiny huge-first huge-unchanged huge-changed huge-find huge-restore"
+    "unchanged-m killed tiny prune huge-first huge-unchanged huge-changed huge-find huge-restore"
 ).split()
 # Read-only, and done in a few minutes.
 QUICK_PHASES = "first-a unchanged-a restore-a check list ls find first-c killed tiny".split()
 
 FIND_NAME = "Kconfig.debug"
 KILL_AT = 0.9
+PRUNE_POINTS = 100
 TINY_FILES, TINY_BYTES = 100, 10 * 1024
 HUGE_MEMORY_BYTES = 192 << 20
 # Folders with more files than this are deleted at the very end only: a mass delete slows down
@@ -327,12 +329,7 @@ def chapter_tiny(bench):
             bytes_before, objects_before = sum(objects.values()), len(stored)
         else:
             runs.append(run)
-    total = Measurement(
-        sum(run.wall_seconds for run in runs),
-        sum(run.cpu_seconds for run in runs),
-        max(run.peak_anonymous_bytes for run in runs),
-        0,
-    )
+    total = measure.total(runs)
     facts = {
         "backups": bench.tiny_backups,
         "objects_each": round((len(stored) - objects_before) / bench.tiny_backups, 4),
@@ -342,6 +339,29 @@ def chapter_tiny(bench):
     if opens is not None:
         facts["opens_of_latest"] = opens
     bench.record("tiny", repository, total, bytes_before, **facts)
+
+
+def chapter_prune(bench):
+    """Once: the points take a quarter of an hour. A change stays, so each point has its own."""
+    if bench.round != 0:
+        return
+    source = bench.work / "prune-source"
+    subprocess.run(["cp", "-a", bench.corpora / "a", source], check=True)
+    files = corpus.regular_files(source)
+    repositories = bench.repositories("prune")
+    for number in range(PRUNE_POINTS):
+        for path in files[number % 100 :: 100]:
+            corpus.insert_line(path, corpus.ChangeFiles.line(number))
+        bench.backup(None, repositories, source, "prune")
+    for repository in repositories:
+        measure.warm(repository.folder)
+        before = measure.bytes_below(repository.path)
+        parts = [
+            measure.run(command, sync_path=bench.work)
+            for command in repository.prune(PRUNE_POINTS // 2)
+        ]
+        bench.record("prune", repository, measure.total(parts), before)
+        measure.run(repository.check())
 
 
 def huge_file(number):
@@ -404,6 +424,7 @@ CHAPTERS = (
     (chapter_many, ("first-m", "unchanged-m")),
     (chapter_killed, ("killed",)),
     (chapter_tiny, ("tiny",)),
+    (chapter_prune, ("prune",)),
     (
         chapter_huge,
         ("huge-first", "huge-unchanged", "huge-changed", "huge-find", "huge-restore"),

@@ -74,6 +74,9 @@ class Holdfast(Repository):
     def find(self, name, pattern):
         return self._command("find", "--in", "latest", *self._identity(name), pattern)
 
+    def prune(self, keep):
+        return [self._command("prune", "--keep-last", keep)]
+
     def show_without_cache(self, name):
         return self._command("show", *self._latest(name), cache="cold-cache")
 
@@ -123,6 +126,10 @@ class Restic(Repository):
     def find(self, _, pattern):
         return self._command("find", "--snapshot", "latest", pattern)
 
+    # Of one group: each snapshot has the path it was taken from.
+    def prune(self, keep):
+        return [self._command("forget", "--prune", "--group-by", "host", "--keep-last", keep)]
+
 
 class Borg(Repository):
     program = "borg"
@@ -160,6 +167,12 @@ class Borg(Repository):
 
     def ls(self, _):
         return self._command("list", self._latest())
+
+    def prune(self, keep):
+        return [
+            self._command("prune", "--keep-last", keep, self.path),
+            self._command("compact", self.path),
+        ]
 
     # borg has no find: a pattern over the listing of one archive is the nearest.
     def find(self, _, pattern):

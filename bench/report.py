@@ -155,6 +155,7 @@ BARS = [
     ratio_bar("restore-b", "wall", wall, "restic", 0.60),
     ratio_bar("check", "wall", wall, "restic", 0.30),
     *(ratio_bar(phase, "wall", wall, "borg", 0.20) for phase in ("list", "ls", "find")),
+    ratio_bar("prune", "wall", wall, "borg", 0.20),
     fact_bar("killed", "second run adds 0.12 of the whole", "added_share", 0.12),
     fact_bar("tiny", "stored objects for each backup 1.2", "objects_each", 1.2),
     memory_at_most(96 * MIB),

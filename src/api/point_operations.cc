@@ -5,17 +5,22 @@
 #include <algorithm>
 
 #include "base/file_io.h"
-#include "repository/repository.h"
+#include "repository/marks.h"
 
 namespace holdfast {
 namespace {
 
-Status apply(Repository& repository, const PointInfo& point, const PointsRequest& request) {
+Status apply(Repository& repository,
+             const PointInfo& point,
+             const PointsRequest& request,
+             const WriterIdentity& identity) {
     switch (request.action) {
         case PointAction::remove:
             return repository.set_mark(point, MarkKind::deleted, request.reason);
-        case PointAction::undelete: return repository.clear_mark(point, MarkKind::deleted);
-        case PointAction::hold: return repository.set_mark(point, MarkKind::held, request.reason);
+        case PointAction::undelete:
+            return protect_point(repository, point, Protection::undelete, request.reason, identity);
+        case PointAction::hold:
+            return protect_point(repository, point, Protection::hold, request.reason, identity);
         case PointAction::release: return repository.clear_mark(point, MarkKind::held);
     }
     return {};
@@ -45,8 +50,9 @@ Result<std::vector<PointSummary>> change_points(const PointsRequest& request) {
         points.push_back(std::move(point));
     }
     std::vector<PointSummary> summaries;
+    const WriterIdentity identity = this_process(this_host());
     for (PointInfo& point : points) {
-        HF_TRY_STATUS(apply(*repository, point, request));
+        HF_TRY_STATUS(apply(*repository, point, request, identity));
         summaries.push_back({point.id.hex(), std::move(point.record), point.is_deleted, point.is_held,
                              point.is_damaged});
     }

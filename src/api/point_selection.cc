@@ -154,7 +154,7 @@ Result<std::vector<PointInfo>> list_points(Repository& repository,
     std::erase_if(points, [&](const PointInfo& point) {
         // Nobody can say what a damaged point is of: it is never filtered out.
         if (point.is_damaged) return false;
-        return point.record.is_partial || (deleted == Deleted::hidden && point.is_deleted) ||
+        return point.record.is_partial || point.is_unverified || (deleted == Deleted::hidden && point.is_deleted) ||
                !passes(point, wanted);
     });
     std::stable_sort(points.begin(), points.end(), [](const PointInfo& a, const PointInfo& b) {

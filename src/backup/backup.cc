@@ -224,7 +224,7 @@ Status Backup::choose_parent() {
     const PointInfo* partial = nullptr;
     const PointInfo* full = nullptr;
     for (const PointInfo& point : points) {
-        if (point.is_deleted || point.is_damaged) continue;
+        if (point.is_deleted || point.is_damaged || point.is_unverified) continue;
         const bool counts_as_full = point.record.type == BackupType::full ||
                                     point.record.type == BackupType::synthetic_full;
         if (point.record.is_partial) {
@@ -313,7 +313,7 @@ Result<BackupReport> Backup::run() {
         // What was stored is kept for the next session, if it can be.
         if (session_ && walked.error().code() == ErrorCode::cancelled)
             (void)session_->abandon().ok();
-        return std::move(walked).error();
+        return session_ ? session_->explain(std::move(walked).error()) : std::move(walked).error();
     }
     return session_ ? finish() : dry_report();
 }
@@ -328,6 +328,7 @@ Status Backup::walk() {
         if (session_) {
             HF_TRY_STATUS(drain(max_waiting_items));
             HF_TRY_STATUS(maybe_put_partial());
+            HF_TRY_STATUS(session_->renew_lease());
             progress_.stored_bytes = session_->new_bytes();
         }
     }
@@ -617,9 +618,6 @@ Result<BackupReport> Backup::finish() {
     report_.stored_bytes = committed.stored_bytes;
     progress_.stored_bytes = committed.stored_bytes;
     report_.stats = record_.stats;
-    // Folding is housekeeping: the point is safe without it.
-    const auto folded = repository_.fold();
-    if (folded.ok()) report_.stored_bytes += *folded;
     return std::move(report_);
 }
 

@@ -1,16 +1,12 @@
 #include "backup/chunk_sink.h"
 
+#include "repository/fingerprints.h"
+
 namespace holdfast {
 namespace {
 
 // Content bytes of an independently sealed frame of changed pages: what a random read unpacks.
 constexpr std::uint8_t page_frame_log2 = 16;
-
-ChunkId fingerprints_id(const Keyring& keyring, const ChunkId& chunk) {
-    Bytes message{static_cast<std::uint8_t>(ChunkPurpose::fingerprints)};
-    message.insert(message.end(), chunk.bytes.begin(), chunk.bytes.end());
-    return {keyed_hash(keyring.id_key(), message).bytes};
-}
 
 }  // namespace
 

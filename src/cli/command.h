@@ -78,6 +78,7 @@ Command delete_command();
 Command undelete_command();
 Command hold_command();
 Command release_command();
+Command prune_command();
 Command key_command();
 Command version_command();
 Command completion_command();

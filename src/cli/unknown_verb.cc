@@ -12,10 +12,9 @@ struct Known {
 };
 constexpr Known known_verbs[] = {
     {"snapshots", "`list` lists restore points"},
-    {"forget", "`delete` deletes restore points, `undelete` brings them back"},
+    {"forget", "`prune` removes restore points by rules, `delete` single ones"},
     {"unlock", "there is nothing to unlock: no verb locks another out"},
     {"help", "see `holdfast --help` and `holdfast VERB --help`"},
-    {"prune", "it is not there yet: deleted restore points keep their space"},
     {"mount", "it is not there yet: `ls`, `find`, `cat` and `restore` read restore points"}};
 
 // Two typing errors are forgiven.

@@ -283,7 +283,8 @@ TEST(LeaseTest, RecordsRoundTrip) {
     EXPECT_EQ(decode_lease(encode_lease(lease)).value(), lease);
     const FenceRecord fence{SessionId{}, 9};
     EXPECT_EQ(decode_fence(encode_fence(fence)).value(), fence);
-    const TombstoneRecord tombstone{1, {ObjectId{}}, {chunk_id(1), chunk_id(2)}};
+    const TombstoneRecord tombstone{
+        1, {ObjectId{}}, {chunk_id(1), chunk_id(2)}, true, {SessionId{}, SessionId{}}};
     EXPECT_EQ(decode_tombstone(encode_tombstone(tombstone)).value(), tombstone);
     const MarkRecord mark{MarkKind::held, RestorePointId{}, 4, "audit"};
     EXPECT_EQ(decode_mark(encode_mark(mark)).value(), mark);

@@ -1,5 +1,7 @@
 #include "format/index_fragment.h"
 
+#include <algorithm>
+
 namespace holdfast {
 namespace {
 
@@ -92,6 +94,16 @@ void decode_location(ByteReader& in,
     if (chunk.offset > limit || total > limit - chunk.offset) in.fail();
 }
 
+// The order of a fragment's chunks.
+bool comes_before(const ChunkLocation& a, const ChunkLocation& b) {
+    const auto order = a.id <=> b.id;
+    return order == 0 ? a.container < b.container : order < 0;
+}
+
+bool is_same_place(const ChunkLocation& a, const ChunkLocation& b) {
+    return a.id == b.id && a.container == b.container;
+}
+
 }  // namespace
 
 std::string container_name(const Container& container) {
@@ -112,6 +124,24 @@ std::string container_name(const Container& container) {
     }
     HF_CHECK(false);  // a container is a pack or a restore point
     return {};
+}
+
+std::string fragment_name(std::uint8_t tier, const ObjectId& id) {
+    return "index/" + to_hex(std::array{tier}) + '-' + id.hex();
+}
+
+std::optional<FragmentName> parse_fragment_name(std::string_view name) {
+    if (!name.starts_with("index/") || name.size() != 6 + 3 + 32 || name[8] != '-')
+        return std::nullopt;
+    const Bytes tier = from_hex(name.substr(6, 2));
+    const auto id = ObjectId::from_hex(name.substr(9));
+    if (tier.size() != 1 || !id) return std::nullopt;
+    return FragmentName{tier[0], *id};
+}
+
+void sort_chunks(std::vector<ChunkLocation>& chunks) {
+    std::sort(chunks.begin(), chunks.end(), comes_before);
+    chunks.erase(std::unique(chunks.begin(), chunks.end(), is_same_place), chunks.end());
 }
 
 Bytes encode_index_fragment(const IndexFragmentRecord& record) {
@@ -159,10 +189,11 @@ Result<IndexFragmentRecord> decode_index_fragment(ByteSpan data) {
     record.chunks.resize(static_cast<std::size_t>(in.varint_at_most(in.remaining() / 38)));
     for (std::size_t i = 0; i < record.chunks.size(); ++i) {
         record.chunks[i].id.bytes = in.array<32>();
-        if (i > 0 && !(record.chunks[i - 1].id < record.chunks[i].id)) in.fail();
     }
-    for (std::size_t i = 0; i < record.chunks.size() && in.ok(); ++i)
+    for (std::size_t i = 0; i < record.chunks.size() && in.ok(); ++i) {
         decode_location(in, record.containers, record.chunks[i]);
+        if (i > 0 && !comes_before(record.chunks[i - 1], record.chunks[i])) in.fail();
+    }
     if (!in.complete()) return bad();
     return record;
 }

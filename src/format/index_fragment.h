@@ -1,6 +1,8 @@
 // A piece of the index: which chunks are where. docs/format.md#index-fragments.
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 #include "format/envelope.h"
 
@@ -47,11 +49,23 @@ struct IndexFragmentRecord {
     std::vector<ObjectId> supersedes;     // fragments folded into this one
     std::vector<FoldedPoint> points;      // points folded into this one
     std::vector<Container> containers;
-    std::vector<ChunkLocation> chunks;    // sorted by id, unique
+    std::vector<ChunkLocation> chunks;    // in order: see sort_chunks
     bool operator==(const IndexFragmentRecord&) const = default;
 };
 
-// `chunks` must be sorted and name existing containers.
+// index/<tier>-<id>
+struct FragmentName {
+    std::uint8_t tier = 0;
+    ObjectId id{};
+};
+std::string fragment_name(std::uint8_t tier, const ObjectId& id);
+std::optional<FragmentName> parse_fragment_name(std::string_view name);
+
+// Brings locations into the order of a fragment, by id and container, and leaves out what stands twice.
+// Several places of one chunk stay: which of them lasts is not known here.
+void sort_chunks(std::vector<ChunkLocation>& chunks);
+
+// `chunks` must be in order and name existing containers.
 Bytes encode_index_fragment(const IndexFragmentRecord& record);
 Result<IndexFragmentRecord> decode_index_fragment(ByteSpan data);
 

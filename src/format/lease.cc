@@ -65,6 +65,9 @@ Bytes encode_tombstone(const TombstoneRecord& record) {
     for (const ObjectId& id : record.objects) out.bytes(id.bytes);
     out.varint(record.chunks.size());
     for (const ChunkId& id : record.chunks) out.bytes(id.bytes);
+    out.u8(record.knows_sessions ? 1 : 0);
+    out.varint(record.sessions.size());
+    for (const SessionId& id : record.sessions) out.bytes(id.bytes);
     return data;
 }
 
@@ -76,7 +79,12 @@ Result<TombstoneRecord> decode_tombstone(ByteSpan data) {
     for (ObjectId& id : record.objects) id.bytes = in.array<16>();
     record.chunks.resize(static_cast<std::size_t>(in.varint_at_most(in.remaining() / 32)));
     for (ChunkId& id : record.chunks) id.bytes = in.array<32>();
-    if (!in.complete()) return bad("tombstone");
+    const std::uint8_t flags = in.u8();
+    record.knows_sessions = flags == 1;
+    record.sessions.resize(static_cast<std::size_t>(in.varint_at_most(in.remaining() / 8)));
+    for (SessionId& id : record.sessions) id.bytes = in.array<8>();
+    if (!in.complete() || flags > 1 || (flags == 0 && !record.sessions.empty()))
+        return bad("tombstone");
     return record;
 }
 
@@ -97,7 +105,7 @@ Result<MarkRecord> decode_mark(ByteSpan data) {
     record.point.bytes = in.array<16>();
     record.time = static_cast<TimeNs>(in.u64());
     record.reason = in.sized_text(65536);
-    if (!in.complete() || kind < 1 || kind > 2) return bad("mark");
+    if (!in.complete() || kind < 1 || kind > 3) return bad("mark");
     record.kind = static_cast<MarkKind>(kind);
     return record;
 }

@@ -40,13 +40,20 @@ struct TombstoneRecord {
     TimeNs time = 0;
     std::vector<ObjectId> objects;
     std::vector<ChunkId> chunks;
+    // The sessions that had a lease after the tombstone was there, once they are known.
+    bool knows_sessions = false;
+    std::vector<SessionId> sessions;
     bool operator==(const TombstoneRecord&) const = default;
 };
 Bytes encode_tombstone(const TombstoneRecord& record);
 Result<TombstoneRecord> decode_tombstone(ByteSpan data);
 
 // The numbers are stored.
-enum class MarkKind : std::uint8_t { deleted = 1, held = 2 };
+enum class MarkKind : std::uint8_t {
+    deleted = 1,
+    held = 2,
+    verified = 3,  // of a point whose session was fenced: all that it refers to is there
+};
 
 // What was said of a restore point after it was written.
 struct MarkRecord {

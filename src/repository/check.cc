@@ -1,9 +1,11 @@
 #include "repository/check.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_set>
 
 #include "base/worker_pool.h"
+#include "repository/leases.h"
 #include "repository/tree_reader.h"
 
 namespace holdfast {
@@ -28,6 +30,8 @@ class Check {
         : repository_(repository), progress_(progress), stop_(std::move(stop)) {}
 
     Result<CheckReport> run(CheckDepth depth, std::size_t threads);
+    // After run(): whether a prune took away what this check looked for. Reads the index anew.
+    Result<bool> was_overtaken();
 
   private:
     struct StoredContainer {
@@ -41,6 +45,7 @@ class Check {
     Status cancelled() const;
     Status collect_containers();
     void check_container(const StoredContainer& stored, CheckDepth depth);
+    void missing(const StoredContainer& stored, const std::string& name);
     void read_container(const StoredContainer& stored, const ObjectEnd& end);
     void container_problem(const StoredContainer& stored, const Error& error);
     void check_other_objects(CheckDepth depth);
@@ -54,6 +59,7 @@ class Check {
     template <typename Walk>
     Status check_tree(const ChunkId& root, const std::string& path, Walk walk);
     Status add_unindexed();
+    Status condemn();
 
     Repository& repository_;
     Progress& progress_;
@@ -71,6 +77,7 @@ class Check {
     bool is_whole_ = true;   // what has been walked of it, or of the innermost tree
     std::mutex mutex_;  // guards what follows
     std::set<ObjectId> bad_containers_;  // missing or unreadable
+    std::set<ObjectId> missing_containers_;
     std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
     CheckReport report_;
 };
@@ -138,12 +145,23 @@ void Check::container_problem(const StoredContainer& stored, const Error& error)
     problem(error);
 }
 
+void Check::missing(const StoredContainer& stored, const std::string& name) {
+    const ObjectId& id = stored.container.header.object;
+    // A prune has deleted it and will mend the index. Should somebody need it, that is the problem.
+    const bool is_expected = index_->is_condemned(id);
+    {
+        std::lock_guard lock(mutex_);
+        bad_containers_.insert(id);
+        if (!is_expected) missing_containers_.insert(id);
+    }
+    if (!is_expected) problem(name + ": missing");
+}
+
 // Existence, size, and that table and index agree; with data, every byte.
 void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
     const std::string name = container_name(stored.container);
     const auto found = objects_.find(name);
-    if (found == objects_.end())
-        return container_problem(stored, Error(ErrorCode::corrupt, name + ": missing"));
+    if (found == objects_.end()) return missing(stored, name);
     if (found->second != stored.container.object_bytes)
         return container_problem(
             stored, Error(ErrorCode::corrupt,
@@ -219,6 +237,8 @@ void Check::check_other_objects(CheckDepth depth) {
         if (name.starts_with("index/")) kind = ObjectKind::index_fragment;
         else if (name.starts_with("points/")) kind = ObjectKind::restore_point;
         else if (name.starts_with("marks/")) kind = ObjectKind::mark;
+        else if (name.starts_with("fences/")) kind = ObjectKind::fence;
+        else if (name.starts_with("tombstones/")) kind = ObjectKind::tombstone;
         else if (name.starts_with("keys/")) {
             check_clear_object(name, ObjectKind::key_slot);
             continue;
@@ -351,6 +371,24 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
     return {};
 }
 
+Status Check::condemn() {
+    HF_TRY(const auto tombstones, read_tombstones(repository_));
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
+    return {};
+}
+
+Result<bool> Check::was_overtaken() {
+    if (missing_containers_.empty()) return false;
+    HF_TRY_STATUS(repository_.reload_index());
+    HF_TRY_STATUS(condemn());
+    const std::set<ObjectId> named = index_->containers();
+    return std::any_of(missing_containers_.begin(), missing_containers_.end(),
+                       [&](const ObjectId& id) {
+                           return !named.contains(id) || index_->is_condemned(id);
+                       });
+}
+
 Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     if (repository_.keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
@@ -360,6 +398,7 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     // index. A point that is committed from now on is not of this check.
     const auto points = repository_.points(std::nullopt);
     if (!points.ok()) problem(points.error());
+    HF_TRY_STATUS(condemn());
     HF_TRY_STATUS(add_unindexed());
     HF_TRY_STATUS(collect_containers());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
@@ -386,7 +425,15 @@ Result<CheckReport> run_check(Repository& repository,
                               std::size_t threads,
                               Progress& progress,
                               std::stop_token stop) {
-    return Check(repository, progress, std::move(stop)).run(depth, threads);
+    constexpr int max_attempts = 5;
+    for (int attempt = 1;; ++attempt) {
+        Check check(repository, progress, stop);
+        HF_TRY(CheckReport report, check.run(depth, threads));
+        HF_TRY(const bool overtaken, check.was_overtaken());
+        if (!overtaken) return report;
+        if (attempt == max_attempts)
+            return Error(ErrorCode::conflict, "prunes went on all the time: check again later");
+    }
 }
 
 }  // namespace holdfast

@@ -95,14 +95,33 @@ Result<Bytes> ChunkReader::read(const LocatedChunk& chunk) {
     return decode(chunk, stored);
 }
 
+Result<FrameCipher> ChunkReader::cipher_of(const Container& container) {
+    EnvelopeHeader envelope = container.header;
+    envelope.repository = keyring_.repository();
+    HF_TRY(const SecretKey key, object_key(envelope));
+    return FrameCipher(envelope, key);
+}
+
+Result<EncodedChunk> ChunkReader::read_frames(const LocatedChunk& chunk) {
+    const ChunkLocation& location = chunk.location;
+    HF_TRY(const Bytes stored, read_stored(chunk));
+    HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
+    EncodedChunk result{location.id, location.purpose, location.raw_bytes, location.frame_log2, {}};
+    ByteSpan rest(stored);
+    for (std::size_t i = 0; i < location.frame_bytes.size(); ++i) {
+        HF_TRY(Bytes frame, cipher.open(location.first_frame + i, FrameRole::chunk,
+                                        rest.first(location.frame_bytes[i])));
+        rest = rest.subspan(location.frame_bytes[i]);
+        result.frames.push_back(std::move(frame));
+    }
+    return result;
+}
+
 Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
                                   ByteSpan stored,
                                   ChunkHeader& header) {
     const ChunkLocation& location = chunk.location;
-    EnvelopeHeader envelope = chunk.container.header;
-    envelope.repository = keyring_.repository();
-    HF_TRY(const SecretKey key, object_key(envelope));
-    FrameCipher cipher(envelope, key);
+    HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
     Bytes content(location.raw_bytes);
     const std::size_t frame_raw = location.frame_log2 == 0 ? location.raw_bytes
                                                            : std::size_t{1} << location.frame_log2;

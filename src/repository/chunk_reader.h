@@ -24,12 +24,15 @@ class ChunkReader {
     // seal only). Errors: not_found (no such chunk or object), corrupt.
     Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
     Result<Bytes> read(const LocatedChunk& chunk);
+    // The frames, unsealed and otherwise as they are, ready to be sealed again. Errors: as read.
+    Result<EncodedChunk> read_frames(const LocatedChunk& chunk);
     // The stored frames of `chunk` are already in memory (`stored`).
     Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored);
 
   private:
     Result<LocatedChunk> locate(const ChunkId& id);
     Result<Bytes> read_stored(const LocatedChunk& chunk);
+    Result<FrameCipher> cipher_of(const Container& container);
     Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);
 

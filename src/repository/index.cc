@@ -132,11 +132,24 @@ std::optional<std::size_t> FlatFragment::find(const ChunkId& id) const {
             guess = false;
         }
         const int order = std::memcmp(ids_ + 32 * middle, id.bytes.data(), 32);
-        if (order == 0) return middle;
+        if (order == 0) {
+            while (middle > 0 && std::memcmp(ids_ + 32 * (middle - 1), id.bytes.data(), 32) == 0)
+                --middle;
+            return middle;
+        }
         if (order < 0) low = middle + 1;
         else high = middle;
     }
     return std::nullopt;
+}
+
+bool FlatFragment::has(std::size_t position, const ChunkId& id) const {
+    return std::memcmp(ids_ + 32 * position, id.bytes.data(), 32) == 0;
+}
+
+std::uint32_t FlatFragment::container_of(std::size_t position) const {
+    ByteReader in({locations_ + location_bytes * position, location_bytes});
+    return in.u32();
 }
 
 ChunkLocation FlatFragment::location(std::size_t position) const {
@@ -158,23 +171,50 @@ ChunkLocation FlatFragment::location(std::size_t position) const {
     return location;
 }
 
-void Index::add(std::shared_ptr<const FlatFragment> fragment) {
+void Index::add(std::shared_ptr<const FlatFragment> fragment, Origin origin) {
     std::unique_lock lock(mutex_);
     fragments_.push_back(std::move(fragment));
+    origins_.push_back(origin);
+}
+
+std::optional<IndexPosition> Index::find(const ChunkId& id) const {
+    std::optional<IndexPosition> best;
+    int best_rank = 4;
+    for (std::size_t number = fragments_.size(); number-- > 0 && best_rank > 0;) {
+        const FlatFragment& fragment = *fragments_[number];
+        const auto first = fragment.find(id);
+        for (std::size_t i = first.value_or(fragment.chunk_count());
+             i < fragment.chunk_count() && fragment.has(i, id); ++i) {
+            const int rank = rank_of(number, i);
+            if (rank >= best_rank) continue;
+            best_rank = rank;
+            best = IndexPosition{number, i};
+        }
+    }
+    return best;
+}
+
+// How little a place is worth; 4: nothing.
+int Index::rank_of(std::size_t number, std::size_t chunk) const {
+    const int rank = origins_[number] == Origin::fragment ? 0 : 1;
+    if (excluded_.empty() && condemned_.empty()) return rank;
+    const FlatFragment& fragment = *fragments_[number];
+    const std::uint32_t container = fragment.container_of(chunk);
+    // Of a damaged fragment locate() says what it is.
+    if (container >= fragment.containers().size()) return rank;
+    const ObjectId& object = fragment.containers()[container].header.object;
+    if (excluded_.contains(object)) return 4;
+    return condemned_.contains(object) ? rank + 2 : rank;
 }
 
 bool Index::contains(const ChunkId& id) const {
     std::shared_lock lock(mutex_);
-    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it) {
-        const auto position = (*it)->find(id);
-        if (!position) continue;
-        if (excluded_.empty()) return true;
-        const std::uint32_t number = (*it)->location(*position).container;
-        const auto& containers = (*it)->containers();
-        if (number < containers.size() && !excluded_.contains(containers[number].header.object))
-            return true;
-    }
-    return false;
+    const auto found = find(id);
+    if (!found || condemned_.empty()) return found.has_value();
+    const FlatFragment& fragment = *fragments_[found->fragment];
+    const std::uint32_t container = fragment.container_of(found->chunk);
+    return container < fragment.containers().size() &&
+           !condemned_.contains(fragment.containers()[container].header.object);
 }
 
 void Index::exclude(const ObjectId& container) {
@@ -182,23 +222,45 @@ void Index::exclude(const ObjectId& container) {
     excluded_.insert(container);
 }
 
+void Index::condemn(const ObjectId& container) {
+    std::unique_lock lock(mutex_);
+    condemned_.insert(container);
+}
+
+bool Index::is_condemned(const ObjectId& container) const {
+    std::shared_lock lock(mutex_);
+    return condemned_.contains(container);
+}
+
+void Index::clear() {
+    std::unique_lock lock(mutex_);
+    fragments_.clear();
+    origins_.clear();
+    excluded_.clear();
+    condemned_.clear();
+}
+
+std::optional<IndexPosition> Index::position_of(const ChunkId& id) const {
+    std::shared_lock lock(mutex_);
+    return find(id);
+}
+
 Result<LocatedChunk> Index::locate(const ChunkId& id) const {
     std::shared_lock lock(mutex_);
-    for (auto it = fragments_.rbegin(); it != fragments_.rend(); ++it) {
-        const auto position = (*it)->find(id);
-        if (!position) continue;
-        LocatedChunk found;
-        found.location = (*it)->location(*position);
-        if (found.location.container >= (*it)->containers().size() ||
-            found.location.frame_bytes.size() !=
-                frame_count_of(found.location.raw_bytes, found.location.frame_log2))
-            return Error(ErrorCode::corrupt, "damaged index cache");
-        found.container = (*it)->containers()[found.location.container];
-        if (!is_within(found.location, found.container)) return torn();
-        if (excluded_.contains(found.container.header.object)) continue;
-        return found;
-    }
-    return Error(ErrorCode::not_found, "chunk " + id.hex().substr(0, 16) + " is not in the index");
+    const auto position = find(id);
+    if (!position)
+        return Error(ErrorCode::not_found,
+                     "chunk " + id.hex().substr(0, 16) + " is not in the index");
+    const FlatFragment& fragment = *fragments_[position->fragment];
+    LocatedChunk found;
+    found.location = fragment.location(position->chunk);
+    if (found.location.container >= fragment.containers().size() ||
+        found.location.frame_bytes.size() !=
+            frame_count_of(found.location.raw_bytes, found.location.frame_log2))
+        return torn();
+    found.container = fragment.containers()[found.location.container];
+    if (!is_within(found.location, found.container)) return torn();
+    return found;
 }
 
 std::set<ObjectId> Index::containers() const {

@@ -35,7 +35,11 @@ class FlatFragment {
     const std::vector<Container>& containers() const { return record_.containers; }
     // tier, supersedes, points and containers; its chunks are empty.
     const IndexFragmentRecord& record() const { return record_; }
+    // The first place of a chunk; others follow it.
     std::optional<std::size_t> find(const ChunkId& id) const;
+    bool has(std::size_t position, const ChunkId& id) const;
+    // The number of its container; of a damaged fragment there may be no such.
+    std::uint32_t container_of(std::size_t position) const;
     ChunkLocation location(std::size_t position) const;
     ChunkId id(std::size_t position) const;
 
@@ -54,23 +58,46 @@ class FlatFragment {
     ByteSpan frames_;
 };
 
+// A chunk's place in the index: the number of the fragment, in fragments(), and of the chunk in it.
+struct IndexPosition {
+    std::size_t fragment = 0, chunk = 0;
+};
+
 // The fragments of an open repository. Thread-safe.
 class Index {
   public:
-    void add(std::shared_ptr<const FlatFragment> fragment);
+    // Of what no stored fragment says, only the tables of packs: it counts where there is nothing else.
+    enum class Origin : std::uint8_t { fragment, pack_tables };
+    void add(std::shared_ptr<const FlatFragment> fragment, Origin origin = Origin::fragment);
     // A container that is lost: its chunks count as missing from now on.
     void exclude(const ObjectId& container);
+    // A container that a pruner may delete: its chunks can be read as long as it is there, but nobody
+    // may rely on them.
+    void condemn(const ObjectId& container);
+    bool is_condemned(const ObjectId& container) const;
+    // Forgets all fragments, and what is lost or condemned.
+    void clear();
+    // Whether a chunk can be relied upon.
     bool contains(const ChunkId& id) const;
+    // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then
+    // the one that was added last.
     // Errors: not_found.
     Result<LocatedChunk> locate(const ChunkId& id) const;
+    // The place that locate() takes.
+    std::optional<IndexPosition> position_of(const ChunkId& id) const;
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
     // The ids of all containers that a fragment names.
     std::set<ObjectId> containers() const;
 
   private:
+    // For who holds the mutex.
+    std::optional<IndexPosition> find(const ChunkId& id) const;
+    int rank_of(std::size_t number, std::size_t chunk) const;
+
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
-    std::set<ObjectId> excluded_;
+    std::vector<Origin> origins_;  // of each fragment
+    std::set<ObjectId> excluded_, condemned_;
 };
 
 }  // namespace holdfast

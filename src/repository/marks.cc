@@ -19,4 +19,42 @@ Result<std::vector<MarkRecord>> read_marks(Repository& repository, const Restore
     return marks;
 }
 
+namespace {
+
+Status protect_under_lease(Repository& repository,
+                           const PointInfo& point,
+                           Protection protection,
+                           const std::string& reason) {
+    const std::string which = "restore point " + point.id.hex().substr(0, 12);
+    HF_TRY(const auto tombstones, read_tombstones(repository));
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects)
+            if (id == point.id)
+                return Error(ErrorCode::refused, which + ": a prune is taking its space");
+    const auto there =
+        repository.storage().head(point_name({point.source, point.inverted_time, point.id}));
+    if (!there.ok() && there.error().code() == ErrorCode::not_found)
+        return Error(ErrorCode::not_found, which + " is no more");
+    if (!there.ok()) return there.error();
+    return protection == Protection::hold ? repository.set_mark(point, MarkKind::held, reason)
+                                          : repository.clear_mark(point, MarkKind::deleted);
+}
+
+}  // namespace
+
+Status protect_point(Repository& repository,
+                     const PointInfo& point,
+                     Protection protection,
+                     const std::string& reason,
+                     const WriterIdentity& identity) {
+    HF_TRY(Lease lease, Lease::take(repository, identity));
+    const Status done = protect_under_lease(repository, point, protection, reason);
+    const auto fenced = is_fenced(repository, lease.session());
+    lease.give_back();
+    HF_TRY_STATUS(done);
+    HF_TRY(const bool is_late, fenced);
+    if (is_late) return Error(ErrorCode::conflict, "a prune overtook this: look what is left, and try again");
+    return {};
+}
+
 }  // namespace holdfast

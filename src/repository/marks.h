@@ -1,12 +1,22 @@
 // What was said of a restore point after it was written. docs/format.md#leases.
 #pragma once
 
-#include "repository/repository.h"
+#include "repository/leases.h"
 
 namespace holdfast {
 
 // The marks that a point has now, with their reasons; at most one of a kind.
 // Errors: corrupt.
 Result<std::vector<MarkRecord>> read_marks(Repository& repository, const RestorePointId& point);
+
+// Says of a point that it stays, in a way that no pruner overlooks: under a lease. Errors: refused when
+// its space is being taken already, not_found when it is no more, conflict when a pruner took this
+// session for dead.
+enum class Protection : std::uint8_t { hold, undelete };
+Status protect_point(Repository& repository,
+                     const PointInfo& point,
+                     Protection protection,
+                     const std::string& reason,
+                     const WriterIdentity& identity);
 
 }  // namespace holdfast

@@ -28,6 +28,8 @@ struct PointInfo {
     RestorePointRecord record;
     bool is_deleted = false;
     bool is_held = false;
+    // Its session was taken for dead by a pruner, and nobody has checked it since. Known by points() only.
+    bool is_unverified = false;
     // Its record cannot be read: only id, source and time are known.
     bool is_damaged = false;
     // Why: `corrupt`, or `unsupported` for one that a newer program has written.
@@ -85,6 +87,9 @@ class Repository {
 
     // Read at first use: every fragment, and every point that no fragment has folded.
     Result<Index*> index();
+    // Reads it anew: what was listed before a lease was taken may be gone. Nobody else may use the
+    // repository meanwhile.
+    Status reload_index();
     // Reads through index(), which must have succeeded.
     Result<ChunkReader*> chunks();
 
@@ -123,12 +128,23 @@ class Repository {
     // Returns the stored bytes of the fold; 0 when there was none.
     Result<std::uint64_t> fold();
 
+    // Shows `visit` every fragment that is stored, and whether another one has taken its place. Damaged
+    // ones are an error: corrupt.
+    using VisitFragment = std::function<Status(
+        const ObjectInfo& info, const FlatFragment& fragment, bool is_superseded)>;
+    Status for_each_fragment(const VisitFragment& visit);
+    // Puts `record` in the place of the fragment of this name; an empty one is only removed. Returns the
+    // stored bytes of the new one.
+    Result<std::uint64_t> replace_fragment(const std::string& name, IndexFragmentRecord record);
+
     // Excludes from the index what is not in the storage, or not of its size: a full backup trusts
     // nothing that it can check with a listing.
     Status exclude_lost_containers();
 
     Status set_mark(const PointInfo& point, MarkKind kind, const std::string& reason);
     Status clear_mark(const PointInfo& point, MarkKind kind);
+    // All marks of a point that is no more.
+    Status remove_marks(const RestorePointId& point);
 
     // Repository bytes and objects, by folder.
     struct Usage {
@@ -153,6 +169,7 @@ class Repository {
                                                           const IndexFragmentRecord& record) const;
     Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
+    bool names_condemned(const FlatFragment& fragment) const;
     struct FoldCandidates;
     Result<FoldCandidates> fold_candidates();
 

@@ -1,13 +1,9 @@
 #include "repository/write_session.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <set>
 
-#include "base/file_io.h"
+#include "repository/chunk_marker.h"
 
 namespace holdfast {
 namespace {
@@ -15,100 +11,53 @@ namespace {
 // What waits to be named takes memory, some 200 bytes a chunk with its copies: 13 MiB.
 constexpr std::size_t checkpoint_chunks = 1u << 16;
 
-std::string read_line(const char* path) {
-    auto data = read_file(path, 1 << 16);
-    if (!data.ok()) return {};
-    std::string text(as_text(*data));
-    return text.substr(0, text.find('\n'));
-}
-
-// Start time of a process in clock ticks after boot; 0 when there is none. proc(5), field 22.
-std::uint64_t process_start(std::uint64_t process) {
-    const std::string stat = read_line(("/proc/" + std::to_string(process) + "/stat").c_str());
-    // The command's name may hold blanks and parentheses: fields count from the last one.
-    std::size_t position = stat.rfind(')');
-    for (int field = 2; field < 22 && position != std::string::npos; ++field)
-        position = stat.find(' ', position + 1);
-    if (position == std::string::npos) return 0;
-    return std::strtoull(stat.c_str() + position + 1, nullptr, 10);
-}
-
-std::string lease_name(const LeaseRecord& lease) {
-    return "leases/" + lease.session.hex() + '-' + std::to_string(lease.renewal);
-}
-
-// Whether the lease's process on this machine is surely gone.
-bool is_dead_here(const LeaseRecord& lease, const LeaseRecord& own) {
-    if (lease.machine_id.empty() || lease.machine_id != own.machine_id) return false;
-    if (lease.boot_id != own.boot_id) return true;
-    return process_start(lease.process) != lease.process_started;
-}
-
 }  // namespace
 
-WriterIdentity this_process(const std::string& host) {
-    WriterIdentity identity;
-    identity.host = host;
-    identity.machine_id = read_line("/etc/machine-id");
-    if (identity.machine_id.empty()) identity.machine_id = "host:" + host;
-    identity.boot_id = read_line("/proc/sys/kernel/random/boot_id");
-    identity.process = static_cast<std::uint64_t>(::getpid());
-    identity.process_started = process_start(identity.process);
-    return identity;
-}
-
-WriteSession::WriteSession(Repository& repository, LeaseRecord lease)
-    : repository_(repository), lease_(std::move(lease)), lease_name_(lease_name(lease_)) {
-    Storage& storage = repository_.storage();
-    data_ = std::make_unique<PackWriter>(
-        storage, repository_.keyring(), ObjectKind::data_pack, lease_.session, repository_.random());
-    metadata_ = std::make_unique<PackWriter>(storage, repository_.keyring(),
-                                             ObjectKind::metadata_pack, lease_.session,
-                                             repository_.random());
+WriteSession::WriteSession(Repository& repository, Lease lease)
+    : repository_(repository), lease_(std::move(lease)) {
+    open_packs();
     last_fragment_ = repository_.clock().monotonic();
 }
 
 WriteSession::~WriteSession() = default;
 
+void WriteSession::open_packs() {
+    Storage& storage = repository_.storage();
+    data_ = std::make_unique<PackWriter>(
+        storage, repository_.keyring(), ObjectKind::data_pack, id(), repository_.random());
+    metadata_ = std::make_unique<PackWriter>(
+        storage, repository_.keyring(), ObjectKind::metadata_pack, id(), repository_.random());
+}
+
 Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository,
                                                           const WriterIdentity& identity) {
-    LeaseRecord lease;
-    lease.session = SessionId::random(repository.random());
-    lease.started = lease.renewed = repository.clock().now();
-    lease.host = identity.host;
-    lease.machine_id = identity.machine_id;
-    lease.boot_id = identity.boot_id;
-    lease.process = identity.process;
-    lease.process_started = identity.process_started;
-    HF_TRY(const auto others, list_objects(repository.storage(), "leases/"));
+    const bool reads = repository.keyring().role() == KeyRole::full;
+    std::vector<HeldLease> others;
+    if (reads) {
+        HF_TRY(others, list_leases(repository));
+    }
+    HF_TRY(Lease lease, Lease::take(repository, identity));
     std::unique_ptr<WriteSession> session(new WriteSession(repository, std::move(lease)));
-    // The lease comes before the index is read: what a pruner deletes after it, the pruner checks.
-    HF_TRY_STATUS(session->put_lease());
+    // The lease comes before the index and the tombstones are read: a pruner that condemns something
+    // later sees the lease, and waits or fences.
+    HF_TRY_STATUS(repository.reload_index());
     HF_TRY(session->index_, repository.index());
-    HF_TRY_STATUS(session->adopt_leftovers(others));
+    if (!reads) return session;
+    HF_TRY(const auto tombstones, read_tombstones(repository));
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects) session->index_->condemn(id);
+    HF_TRY_STATUS(session->adopt_leftovers(others, identity));
     return session;
 }
 
-Status WriteSession::put_lease() {
-    return repository_.put_record(
-        ObjectKind::lease, lease_name_, encode_lease(lease_), Durability::none);
-}
-
-void WriteSession::end_lease() {
-    // A lease that stays is found dead by the next session.
-    (void)repository_.storage().remove(lease_name_).ok();
-}
-
-Status WriteSession::adopt_leftovers(const std::vector<ObjectInfo>& leases) {
-    if (repository_.keyring().role() == KeyRole::writer) return {};
-    for (const ObjectInfo& info : leases) {
-        auto data = repository_.get_record(ObjectKind::lease, info.name);
-        // Gone in the meantime, or torn by a crash (leases are not synced): nobody's problem here.
-        if (!data.ok()) continue;
-        auto lease = decode_lease(*data);
-        if (!lease.ok() || !is_dead_here(*lease, lease_)) continue;
-        HF_TRY_STATUS(adopt(lease->session));
-        HF_TRY_STATUS(repository_.storage().remove(info.name));
+Status WriteSession::adopt_leftovers(const std::vector<HeldLease>& leases,
+                                     const WriterIdentity& identity) {
+    for (const HeldLease& lease : leases) {
+        // Torn by a crash (leases are not synced): nobody knows whose it was; a pruner fences it.
+        if (!lease.record || !is_dead_here(*lease.record, identity)) continue;
+        HF_TRY_STATUS(adopt(lease.session));
+        for (const std::string& name : lease.names)
+            HF_TRY_STATUS(repository_.storage().remove(name));
     }
     return {};
 }
@@ -161,8 +110,7 @@ void WriteSession::collect(PackWriter& packs) {
 
 Status WriteSession::write_fragment() {
     if (fragment_.chunks.empty()) return {};
-    std::sort(fragment_.chunks.begin(), fragment_.chunks.end(),
-              [](const auto& a, const auto& b) { return a.id < b.id; });
+    sort_chunks(fragment_.chunks);
     HF_TRY_STATUS(repository_.storage().barrier());
     std::vector<ChunkId> ids;
     for (const ChunkLocation& chunk : fragment_.chunks) ids.push_back(chunk.id);
@@ -182,6 +130,7 @@ Status WriteSession::write_fragment() {
 Status WriteSession::maybe_checkpoint() {
     const std::unique_lock lock(fragment_mutex_, std::try_to_lock);
     if (!lock.owns_lock()) return {};  // somebody is at it
+    HF_TRY_STATUS(lease_.maybe_renew());
     collect(*data_);
     collect(*metadata_);
     const TimeNs now = repository_.clock().monotonic();
@@ -216,13 +165,23 @@ void WriteSession::remove_partial() {
     partial_.reset();
 }
 
-Status WriteSession::put_partial(RestorePointRecord record) {
+Status WriteSession::renew_lease() {
+    const std::lock_guard lock(fragment_mutex_);
+    return lease_.maybe_renew();
+}
+
+Status WriteSession::store() {
     const std::lock_guard lock(fragment_mutex_);
     HF_TRY_STATUS(data_->flush());
     HF_TRY_STATUS(metadata_->flush());
     collect(*data_);
     collect(*metadata_);
-    HF_TRY_STATUS(write_fragment());
+    return write_fragment();
+}
+
+Status WriteSession::put_partial(RestorePointRecord record) {
+    HF_TRY_STATUS(store());
+    const std::lock_guard lock(fragment_mutex_);
     record.is_partial = true;
     // Its own time, so that the newest partial point is the first of a listing.
     record.started = record.finished = repository_.clock().now();
@@ -243,15 +202,77 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     HF_TRY(const PointName name, put_point(record, chunks));
     // Safety rests on this order, not on clocks: a pruner that took this session for dead wrote its
     // fence before it listed the points.
-    const auto fence = repository_.storage().head("fences/" + lease_.session.hex());
-    if (fence.ok())
-        return Error(ErrorCode::conflict,
-                     "a prune took this backup for dead; its restore point is unverified: run the "
-                     "backup again");
-    if (fence.error().code() != ErrorCode::not_found) return fence.error();
+    HF_TRY(const bool fenced, is_fenced(repository_, id()));
+    if (fenced) {
+        Status verified = verify(record, name.id);
+        // It is not acknowledged, so nobody shall find it.
+        if (!verified.ok()) (void)repository_.storage().remove(point_name(name)).ok();
+        HF_TRY_STATUS(std::move(verified));
+    }
     remove_partial();
-    end_lease();
+    fold();
+    lease_.give_back();
     return Committed{name.id, stored_bytes_};
+}
+
+// Folding is housekeeping: the point is safe without it. Under the lease, for it names containers again
+// that a pruner might have condemned since they were read.
+void WriteSession::fold() {
+    const auto folded = repository_.fold();
+    if (folded.ok()) stored_bytes_ += *folded;
+}
+
+namespace {
+
+Error gone(const Error& error) {
+    return {ErrorCode::conflict,
+            "a prune took this backup for dead, and took away what it refers to: run the backup again (" +
+                error.describe() + ')'};
+}
+
+}  // namespace
+
+Error WriteSession::explain(Error error) {
+    if (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::not_found) return error;
+    const auto fenced = is_fenced(repository_, id());
+    return fenced.ok() && *fenced ? gone(error) : error;
+}
+
+// The pruner may have listed the points before this one was there: what it condemned may go at any
+// moment, and what it did not, stays.
+Status WriteSession::verify(const RestorePointRecord& record, const RestorePointId& point) {
+    if (repository_.keyring().role() == KeyRole::writer)
+        return gone({ErrorCode::permission_denied, "a write-only key cannot verify it"});
+    HF_TRY(const auto tombstones, read_tombstones(repository_));
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& object : tombstone.record.objects) index_->condemn(object);
+    HF_TRY_STATUS(repository_.exclude_lost_containers());
+    HF_TRY(ChunkReader* const reader, repository_.chunks());
+    open_packs();
+    ChunkMarker marker(*index_, *reader, repository_.keyring());
+    marker.on_mark = [this](const ChunkId& id) { return store_again(id); };
+    const Status marked = marker.mark(record.root);
+    HF_TRY_STATUS(data_->finish(PackWriter::SmallRest::write));
+    HF_TRY_STATUS(metadata_->finish(PackWriter::SmallRest::write));
+    if (!marked.ok() && (marked.error().code() == ErrorCode::corrupt ||
+                         marked.error().code() == ErrorCode::not_found))
+        return gone(marked.error());
+    HF_TRY_STATUS(marked);
+    collect(*data_);
+    collect(*metadata_);
+    HF_TRY_STATUS(write_fragment());
+    PointInfo verified;
+    verified.id = point;
+    return repository_.set_mark(verified, MarkKind::verified, "fenced by a prune");
+}
+
+// A chunk that can still be read and may be gone soon.
+Status WriteSession::store_again(const ChunkId& id) {
+    HF_TRY(const LocatedChunk located, index_->locate(id));
+    if (!index_->is_condemned(located.container.header.object)) return {};
+    HF_TRY(ChunkReader* const reader, repository_.chunks());
+    HF_TRY(EncodedChunk chunk, reader->read_frames(located));
+    return append(std::move(chunk));
 }
 
 Status WriteSession::abandon() {
@@ -261,7 +282,7 @@ Status WriteSession::abandon() {
     collect(*data_);
     collect(*metadata_);
     HF_TRY_STATUS(write_fragment());
-    end_lease();
+    lease_.give_back();
     return {};
 }
 

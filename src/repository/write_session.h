@@ -5,20 +5,10 @@
 #include <atomic>
 #include <unordered_set>
 
+#include "repository/leases.h"
 #include "repository/pack_writer.h"
-#include "repository/repository.h"
 
 namespace holdfast {
-
-// Who writes; what a lease says of it.
-struct WriterIdentity {
-    std::string host;
-    std::string machine_id;
-    std::string boot_id;
-    std::uint64_t process = 0;
-    std::uint64_t process_started = 0;
-};
-WriterIdentity this_process(const std::string& host);
 
 // At least so often, a fragment names what was stored. An interruption between two fragments costs no
 // data (packs are adopted), but their tables must be read again: that is cheap for a gibibyte.
@@ -30,13 +20,14 @@ inline constexpr TimeNs checkpoint_interval = 300 * ns_per_second;
 // and those of the open packs; and the pack writers' bounds.
 class WriteSession {
   public:
-    // Takes a lease, and adopts what interrupted sessions of this machine left. Errors: of storage.
+    // Takes a lease, reads the index anew, and adopts what interrupted sessions of this machine left.
+    // Nobody else may use the repository meanwhile. Errors: of storage.
     static Result<std::unique_ptr<WriteSession>> begin(Repository& repository,
                                                        const WriterIdentity& identity);
     // Without commit: everything written so far stays as garbage, or is adopted by the next session.
     ~WriteSession();
 
-    SessionId id() const { return lease_.session; }
+    SessionId id() const { return lease_.session(); }
     bool contains(const ChunkId& id) const;
     // True when nobody has the chunk: the caller must append it.
     bool claim(const ChunkId& id);
@@ -44,38 +35,51 @@ class WriteSession {
     // Bytes of new data since the session began, stored form.
     std::uint64_t new_bytes() const;
 
-    // Writes a fragment for what is stored, when enough was stored since the last one.
+    // Writes a fragment for what is stored, when enough was stored since the last one; renews the lease
+    // when it is time.
     Status maybe_checkpoint();
+    // For who has nothing to store for long.
+    Status renew_lease();
+    // Makes everything that was appended durable and known. Nothing may be appended meanwhile.
+    Status store();
+    // What the repository grew by in this session.
+    std::uint64_t stored_bytes() const { return stored_bytes_; }
     // Makes everything that was appended durable and known, and `record` (a partial point, whose
     // tree refers to nothing else) the parent of the next run, should this one be interrupted. It
     // takes the place of this session's last partial point. Nothing may be appended meanwhile.
     Status put_partial(RestorePointRecord record);
-    // Packs, index, restore point, in this order; then reads the fences. Returns the point's id; on
-    // return it is durable. Errors: conflict when a pruner fenced this session off.
+    // Packs, index, restore point, in this order; then reads the fences: if a pruner took this session for
+    // dead, all that the point refers to is looked for, and what is condemned is stored again. At the end
+    // folds the index, and gives the lease back. Returns the point's id; on return it is durable.
+    // Errors: conflict when something is gone: the point is not acknowledged, and is no parent.
     struct Committed {
         RestorePointId id{};
         std::uint64_t stored_bytes = 0;  // what the repository grew by in this session
     };
     Result<Committed> commit(const RestorePointRecord& record);
+    // What is behind an error of this session: conflict when a pruner took it for dead, and so took away
+    // what it was reading.
+    Error explain(Error error);
     // Keeps what was stored for the next session, without a restore point.
     Status abandon();
 
   private:
-    WriteSession(Repository& repository, LeaseRecord lease);
-    Status put_lease();
-    Status adopt_leftovers(const std::vector<ObjectInfo>& leases);
+    WriteSession(Repository& repository, Lease lease);
+    void open_packs();
+    Status adopt_leftovers(const std::vector<HeldLease>& leases, const WriterIdentity& identity);
     Status adopt(const SessionId& session);
     void collect(PackWriter& packs);
     Status write_fragment();
     using Chunks = std::vector<EncodedChunk>;
     Result<PointName> put_point(const RestorePointRecord& record, std::span<Chunks> chunks);
+    Status verify(const RestorePointRecord& record, const RestorePointId& point);
+    Status store_again(const ChunkId& id);
+    void fold();
     void remove_partial();
-    void end_lease();
 
     Repository& repository_;
     Index* index_ = nullptr;
-    LeaseRecord lease_;
-    std::string lease_name_;
+    Lease lease_;  // renewed under fragment_mutex_
     std::unique_ptr<PackWriter> data_, metadata_;
 
     struct Shard {

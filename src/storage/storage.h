@@ -48,7 +48,7 @@ class Storage {
     // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
     virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
     virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
-    // Makes everything put with Durability::deferred survive a crash.
+    // Makes everything put with Durability::deferred, and every removal, survive a crash.
     virtual Status barrier() = 0;
 
     // Fills `out` from `offset` on. Errors: not_found; corrupt when the object ends before.

@@ -38,8 +38,10 @@ def parse_fragment(record, repository_id):
     containers = [_parse_container(fields, repository_id)
                   for _ in range(fields.count(smallest=30))]
     ids = [fields.bytes(32) for _ in range(fields.count(smallest=32))]
-    require(all(low < high for low, high in zip(ids, ids[1:])), 'chunk ids do not ascend')
-    chunks = [_parse_chunk(fields, chunk_id, containers) for chunk_id in ids]
+    numbered = [_parse_chunk(fields, chunk_id, containers) for chunk_id in ids]
+    places = [(chunk_id, number) for chunk_id, (number, _) in zip(ids, numbered)]
+    require(all(low < high for low, high in zip(places, places[1:])), 'chunks do not ascend')
+    chunks = [(containers[number], row) for number, row in numbered]
     fields.end()
     return Fragment(tier, superseded, {point.name: point for point in folded}, chunks)
 
@@ -74,17 +76,17 @@ def _parse_chunk(fields, chunk_id, containers):
     purpose, frame_log2, frames = parse_layout(fields, raw_bytes)
     row = ChunkRow(chunk_id, raw_bytes, purpose, frame_log2, first_frame, offset,
                    parse_stored(fields, frames))
-    container = containers[number]
-    require(offset + row.stored_bytes() <= container.size, 'a frame reaches beyond its object')
-    return container, row
+    require(offset + row.stored_bytes() <= containers[number].size,
+            'a frame reaches beyond its object')
+    return number, row
 
 
 def choose_fragments(fragments):
-    """Folding: from the highest tier down, without those that one of the read ones supersedes.
-    `fragments` are by object id."""
-    read, superseded = [], set()
+    """Folding: from the highest tier down, without those that one of the read ones supersedes,
+    whichever of a tier was read first. `fragments` are by object id."""
+    read, superseded = {}, set()
     for object_id, fragment in sorted(fragments.items(), key=lambda item: -item[1].tier):
         if object_id not in superseded:
-            read.append(fragment)
+            read[object_id] = fragment
             superseded |= fragment.superseded
-    return read
+    return [fragment for object_id, fragment in read.items() if object_id not in superseded]

@@ -7,7 +7,7 @@ from fields import WRAP, Fields
 
 MIB = 1 << 20
 TYPES = {1: 'full', 2: 'incremental', 3: 'differential', 4: 'synthetic-full'}
-MARKS = {1: 'deleted', 2: 'held'}
+MARKS = {1: 'deleted', 2: 'held', 3: 'verified'}
 MOST_HOST_BYTES = 4096
 MOST_REASON_BYTES = 65536
 
@@ -109,6 +109,10 @@ def check_tombstone(record, _parts):
     fields.time()
     for size in (16, 32):
         fields.bytes(size * fields.count(smallest=size))
+    knows_sessions = fields.one_of((0, 1), 'tombstone flags')
+    sessions = fields.count(smallest=8)
+    fields.bytes(8 * sessions)
+    require(knows_sessions or sessions == 0, 'sessions of a tombstone that knows none')
     fields.end()
 
 

@@ -34,8 +34,8 @@ class Interface(E2E):
 
     def test_unknown_verbs(self):
         for verb, hint in (('bakup', '`backup`'), ('retsore', '`restore`'), ('lst', '`list`'),
-                           ('snapshots', '`list`'), ('forget', '`delete`'), ('unlock', 'nothing'),
-                           ('help', '--help'), ('prune', 'not there yet'), ('mount', 'not there yet'),
+                           ('snapshots', '`list`'), ('forget', '`prune`'), ('unlock', 'nothing'),
+                           ('help', '--help'), ('purne', '`prune`'), ('mount', 'not there yet'),
                            ('nonsense', '--help'), ('x', '--help')):
             for args in ([verb], ['-r', self.repo, verb, self.source], [verb, '-q', '--other'],
                          ['--json', verb]):

@@ -317,7 +317,7 @@ void write_record_seeds(SeedWriter& seeds) {
         "lease", "lease", encode_lease({SessionId{}, 3, 4, 5, "host", "machine", "boot", 77, 88}));
     seeds.write("lease", "fence", encode_fence({SessionId{}, 9}));
     seeds.write(
-        "lease", "tombstone", encode_tombstone({1, {object_id(1)}, {chunk_id(1), chunk_id(2)}}));
+        "lease", "tombstone", encode_tombstone({1, {object_id(1)}, {chunk_id(1), chunk_id(2)}, true, {SessionId{}}}));
     seeds.write("lease", "mark", encode_mark({MarkKind::held, object_id(1), 4, "audit"}));
 }
 

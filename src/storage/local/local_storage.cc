@@ -353,8 +353,11 @@ Status LocalStorage::remove(const std::string& name) {
         std::lock_guard lock(mutex_);
         open_files_.erase(name);
     }
-    if (::unlink(path_of(name).c_str()) != 0 && errno != ENOENT)
-        return explain(Error::from_errno(errno, name));
+    const std::string path = path_of(name);
+    if (::unlink(path.c_str()) != 0)
+        return errno == ENOENT ? ok_status() : Status(explain(Error::from_errno(errno, name)));
+    std::lock_guard lock(mutex_);
+    unsynced_directories_.insert(parent_of(path));
     return {};
 }
 

@@ -1,0 +1,134 @@
+// Folding: few index fragments in place of many. docs/format.md#folding.
+#include <algorithm>
+
+#include "repository/point_table.h"
+#include "repository/repository.h"
+
+namespace holdfast {
+namespace {
+
+// Objects of a tier that are folded into one of the next: one object in 16 is a fold, one in 256 a
+// fold of folds, so a commit costs 1.07 objects.
+constexpr std::size_t fold_width = 16;
+// A fold holds its chunks in memory, 130 bytes each: 34 MiB. Larger fragments stay as they are.
+constexpr std::size_t max_folded_chunks = 1u << 18;
+
+// One fragment of several: each container and each place of a chunk once.
+class FragmentMerger {
+  public:
+    void add(const FlatFragment& from) {
+        std::vector<std::uint32_t> numbers;
+        for (const Container& container : from.containers()) {
+            const auto [it, is_new] = numbers_.try_emplace(
+                container.header.object, static_cast<std::uint32_t>(merged.containers.size()));
+            if (is_new) merged.containers.push_back(container);
+            numbers.push_back(it->second);
+        }
+        for (std::size_t i = 0; i < from.chunk_count(); ++i) {
+            ChunkLocation location = from.location(i);
+            if (location.container >= numbers.size()) continue;  // a torn cache
+            location.container = numbers[location.container];
+            merged.chunks.push_back(std::move(location));
+        }
+        const auto& points = from.record().points;
+        merged.points.insert(merged.points.end(), points.begin(), points.end());
+    }
+
+    IndexFragmentRecord merged;  // its chunks out of order
+
+  private:
+    std::map<ObjectId, std::uint32_t> numbers_;
+};
+
+}  // namespace
+
+// What waits to be folded: live fragments by tier, and points that none of them has.
+struct Repository::FoldCandidates {
+    std::map<ObjectId, std::shared_ptr<FlatFragment>> live;
+    std::map<std::uint8_t, std::vector<ObjectId>> tiers;
+    std::vector<ObjectInfo> unfolded;
+
+    std::size_t chunks_of(const std::vector<ObjectId>& fragments) const {
+        std::size_t chunks = 0;
+        for (const ObjectId& id : fragments) chunks += live.at(id)->chunk_count();
+        return chunks;
+    }
+};
+
+// What a pruner has condemned must not get a new name in the index, and what it lets go again must not
+// lose its old one.
+bool Repository::names_condemned(const FlatFragment& fragment) const {
+    const auto& containers = fragment.containers();
+    return std::any_of(containers.begin(), containers.end(), [this](const Container& container) {
+        return index_.is_condemned(container.header.object);
+    });
+}
+
+Result<Repository::FoldCandidates> Repository::fold_candidates() {
+    FoldCandidates found;
+    HF_TRY(const auto points, list_objects(*storage_, "points/"));
+    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    if (objects.size() + points.size() < fold_width) return found;
+    std::set<ObjectId> superseded;
+    std::set<RestorePointId> folded;
+    for (auto it = objects.rbegin(); it != objects.rend(); ++it) {
+        const auto name = parse_fragment_name(it->name);
+        if (!name || superseded.contains(name->id)) continue;
+        const auto loaded = load_fragment(*it);
+        // A damaged one stays as it is, for `check` to name.
+        if (!loaded.ok() && loaded.error().code() == ErrorCode::corrupt) continue;
+        if (!loaded.ok()) return loaded.error();
+        const std::shared_ptr<FlatFragment>& fragment = *loaded;
+        for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
+        for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
+        found.live.emplace(name->id, fragment);
+        if (!names_condemned(*fragment)) found.tiers[name->tier].push_back(name->id);
+    }
+    for (const ObjectInfo& info : points) {
+        const auto name = parse_point_name(info.name);
+        if (name && !folded.contains(name->id) && !index_.is_condemned(name->id))
+            found.unfolded.push_back(info);
+    }
+    return found;
+}
+
+Result<std::uint64_t> Repository::fold() {
+    if (keyring_->role() == KeyRole::writer) return std::uint64_t{0};
+    HF_TRY(FoldCandidates found, fold_candidates());
+    std::size_t chunks = found.chunks_of(found.tiers[0]);
+    if (found.tiers[0].size() + found.unfolded.size() < fold_width || chunks > max_folded_chunks)
+        return std::uint64_t{0};
+    // One object takes tier 0, and every tier above that becomes full by it.
+    FragmentMerger merger;
+    IndexFragmentRecord& merged = merger.merged;
+    merged.tier = 1;
+    std::vector<ObjectId> sources = found.tiers[0];
+    while (found.tiers[merged.tier].size() + 1 >= fold_width) {
+        const auto& tier = found.tiers[merged.tier];
+        chunks += found.chunks_of(tier);
+        if (chunks > max_folded_chunks) break;
+        sources.insert(sources.end(), tier.begin(), tier.end());
+        ++merged.tier;
+    }
+    for (const ObjectId& id : sources) merger.add(*found.live.at(id));
+    merged.supersedes = sources;
+    for (const ObjectInfo& info : found.unfolded) {
+        const PointName name = *parse_point_name(info.name);
+        const auto end = read_object_end(
+            *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+        if (!end.ok()) continue;  // damaged: stays as it is
+        IndexFragmentRecord one =
+            fragment_of_point(name, end->trailer.header, end->table, end->object_bytes);
+        one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end->record});
+        HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
+        merger.add(*flat);
+    }
+    sort_chunks(merged.chunks);
+    const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
+    const Bytes object = encode_record_object(key, encode_index_fragment(merged));
+    HF_TRY_STATUS(storage_->put(
+        fragment_name(merged.tier, key.header.object), object, Durability::immediate));
+    return std::uint64_t{object.size()};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,170 @@
+#include "repository/leases.h"
+
+#include <unistd.h>
+
+#include "base/file_io.h"
+
+namespace holdfast {
+namespace {
+
+constexpr TimeNs expiry = 12 * Lease::renewal_interval;
+
+std::string read_line(const char* path) {
+    auto data = read_file(path, 1 << 16);
+    if (!data.ok()) return {};
+    std::string text(as_text(*data));
+    return text.substr(0, text.find('\n'));
+}
+
+// Start time of a process in clock ticks after boot; 0 when there is none. proc(5), field 22.
+std::uint64_t process_start(std::uint64_t process) {
+    const std::string stat = read_line(("/proc/" + std::to_string(process) + "/stat").c_str());
+    // The command's name may hold blanks and parentheses: fields count from the last one.
+    std::size_t position = stat.rfind(')');
+    for (int field = 2; field < 22 && position != std::string::npos; ++field)
+        position = stat.find(' ', position + 1);
+    if (position == std::string::npos) return 0;
+    return std::strtoull(stat.c_str() + position + 1, nullptr, 10);
+}
+
+std::string lease_name(const LeaseRecord& lease) {
+    return "leases/" + lease.session.hex() + '-' + std::to_string(lease.renewal);
+}
+
+std::string fence_name(const SessionId& session) {
+    return "fences/" + session.hex();
+}
+
+}  // namespace
+
+WriterIdentity this_process(const std::string& host) {
+    WriterIdentity identity;
+    identity.host = host;
+    identity.machine_id = read_line("/etc/machine-id");
+    if (identity.machine_id.empty()) identity.machine_id = "host:" + host;
+    identity.boot_id = read_line("/proc/sys/kernel/random/boot_id");
+    identity.process = static_cast<std::uint64_t>(::getpid());
+    identity.process_started = process_start(identity.process);
+    return identity;
+}
+
+bool is_dead_here(const LeaseRecord& lease, const WriterIdentity& own) {
+    if (lease.machine_id.empty() || lease.machine_id != own.machine_id) return false;
+    if (lease.boot_id != own.boot_id) return true;
+    return process_start(lease.process) != lease.process_started;
+}
+
+bool is_expired(const HeldLease& lease, const WriterIdentity& own, TimeNs now) {
+    if (!lease.record) return true;
+    if (is_dead_here(*lease.record, own)) return true;
+    // A clock that is behind the writer's makes it wait longer, no more.
+    return now > lease.record->renewed && now - lease.record->renewed > expiry;
+}
+
+Result<std::vector<HeldLease>> list_leases(Repository& repository) {
+    HF_TRY(const auto objects, list_objects(repository.storage(), "leases/"));
+    std::map<SessionId, HeldLease> leases;
+    for (const ObjectInfo& info : objects) {
+        // leases/<16>-<renewal>
+        const auto session = SessionId::from_hex(std::string_view(info.name).substr(7, 16));
+        if (!session) continue;
+        HeldLease& lease = leases[*session];
+        lease.session = *session;
+        lease.names.push_back(info.name);
+        const auto data = repository.get_record(ObjectKind::lease, info.name);
+        // Given back in the meantime; renewals are looked at one by one.
+        if (!data.ok() && data.error().code() == ErrorCode::not_found) {
+            lease.names.pop_back();
+            continue;
+        }
+        // Torn, or of a newer program, which must not keep this one from its work: fencing it is safe.
+        if (!data.ok() && data.error().code() != ErrorCode::corrupt &&
+            data.error().code() != ErrorCode::unsupported)
+            return data.error();
+        if (!data.ok()) continue;
+        auto record = decode_lease(*data);
+        if (!record.ok() || record->session != *session) continue;
+        if (!lease.record || record->renewal > lease.record->renewal)
+            lease.record = std::move(record).value();
+    }
+    std::vector<HeldLease> result;
+    for (auto& [session, lease] : leases)
+        if (!lease.names.empty()) result.push_back(std::move(lease));
+    return result;
+}
+
+Result<Lease> Lease::take(Repository& repository, const WriterIdentity& identity) {
+    LeaseRecord record;
+    record.session = SessionId::random(repository.random());
+    record.started = record.renewed = repository.clock().now();
+    record.host = identity.host;
+    record.machine_id = identity.machine_id;
+    record.boot_id = identity.boot_id;
+    record.process = identity.process;
+    record.process_started = identity.process_started;
+    Lease lease(repository, std::move(record));
+    HF_TRY_STATUS(lease.put());
+    return lease;
+}
+
+Status Lease::put() {
+    name_ = lease_name(record_);
+    renewed_ = repository_->clock().monotonic();
+    return repository_->put_record(
+        ObjectKind::lease, name_, encode_lease(record_), Durability::none);
+}
+
+Status Lease::maybe_renew() {
+    if (repository_->clock().monotonic() - renewed_ < renewal_interval) return {};
+    const std::string before = name_;
+    ++record_.renewal;
+    record_.renewed = repository_->clock().now();
+    Status renewed = put();
+    if (!renewed.ok()) {
+        --record_.renewal;
+        name_ = before;
+        return renewed;
+    }
+    return repository_->storage().remove(before);
+}
+
+void Lease::give_back() {
+    (void)repository_->storage().remove(name_).ok();
+}
+
+Status put_fence(Repository& repository, const SessionId& session) {
+    const FenceRecord record{session, repository.clock().now()};
+    Status put = repository.put_record(
+        ObjectKind::fence, fence_name(session), encode_fence(record), Durability::immediate);
+    if (!put.ok() && put.error().code() == ErrorCode::already_exists) return {};
+    return put;
+}
+
+Result<bool> is_fenced(Repository& repository, const SessionId& session) {
+    const auto fence = repository.storage().head(fence_name(session));
+    if (fence.ok()) return true;
+    if (fence.error().code() == ErrorCode::not_found) return false;
+    return fence.error();
+}
+
+Result<std::vector<Tombstone>> read_tombstones(Repository& repository) {
+    HF_TRY(const auto objects, list_objects(repository.storage(), "tombstones/"));
+    std::vector<Tombstone> result;
+    for (const ObjectInfo& info : objects) {
+        const auto data = repository.get_record(ObjectKind::tombstone, info.name);
+        if (!data.ok() && data.error().code() == ErrorCode::not_found) continue;
+        if (!data.ok()) return data.error();
+        HF_TRY(TombstoneRecord record, decode_tombstone(*data));
+        result.push_back({info.name, std::move(record)});
+    }
+    return result;
+}
+
+Result<std::string> put_tombstone(Repository& repository, const TombstoneRecord& record) {
+    const std::string name = "tombstones/" + ObjectId::random(repository.random()).hex();
+    HF_TRY_STATUS(repository.put_record(
+        ObjectKind::tombstone, name, encode_tombstone(record), Durability::immediate));
+    return name;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,72 @@
+// Who writes into a repository at this moment, and what the pruner says to them.
+// docs/format.md#leases.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "repository/repository.h"
+
+namespace holdfast {
+
+// Who writes; what a lease says of it.
+struct WriterIdentity {
+    std::string host;
+    std::string machine_id;
+    std::string boot_id;
+    std::uint64_t process = 0;
+    std::uint64_t process_started = 0;
+};
+WriterIdentity this_process(const std::string& host);
+
+// A lease as it is found: of each session the last renewal.
+struct HeldLease {
+    SessionId session{};
+    std::vector<std::string> names;      // of all its renewals
+    std::optional<LeaseRecord> record;   // unset: torn, damaged, of a newer program
+};
+Result<std::vector<HeldLease>> list_leases(Repository& repository);
+
+// Whether the lease's process was of this machine and is surely gone.
+bool is_dead_here(const LeaseRecord& lease, const WriterIdentity& own);
+// Whether nobody has renewed it for so long that it may be fenced. Safety does not rest on this: a
+// session that is fenced too early finds out at its commit.
+bool is_expired(const HeldLease& lease, const WriterIdentity& own, TimeNs now);
+
+// A lease of one session: taken, renewed, given back. Not thread-safe.
+class Lease {
+  public:
+    // A lease is renewed so often, and held for expired after as many as twelve were left out.
+    static constexpr TimeNs renewal_interval = 600 * ns_per_second;
+
+    static Result<Lease> take(Repository& repository, const WriterIdentity& identity);
+    SessionId session() const { return record_.session; }
+    // Renews it when it is time. Errors: of the storage; the old lease still stands then.
+    Status maybe_renew();
+    // A lease that stays because this fails is found dead by the next session of this machine.
+    void give_back();
+
+  private:
+    Lease(Repository& repository, LeaseRecord record) : repository_(&repository), record_(std::move(record)) {}
+    Status put();
+
+    Repository* repository_;
+    LeaseRecord record_;
+    std::string name_;
+    TimeNs renewed_ = 0;  // monotonic
+};
+
+Status put_fence(Repository& repository, const SessionId& session);
+// Errors: of the storage.
+Result<bool> is_fenced(Repository& repository, const SessionId& session);
+
+// What pruners have condemned and nobody may rely on.
+struct Tombstone {
+    std::string name;
+    TombstoneRecord record;
+};
+Result<std::vector<Tombstone>> read_tombstones(Repository& repository);
+// Stores one, durable, and returns its name.
+Result<std::string> put_tombstone(Repository& repository, const TombstoneRecord& record);
+
+}  // namespace holdfast

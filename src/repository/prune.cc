@@ -1,0 +1,568 @@
+#include "repository/prune.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "repository/chunk_marker.h"
+#include "repository/write_session.h"
+
+namespace holdfast {
+namespace {
+
+// An object that holds chunks, and how much of it is needed.
+struct Use {
+    std::string name;
+    std::uint64_t object_bytes = 0;
+    std::uint64_t live_bytes = 0, dead_bytes = 0;  // stored bytes of its chunks
+    std::uint64_t live_chunks = 0;
+    bool is_there = false;         // in the storage
+    bool belongs_to_writer = false;  // of a session that goes on: not ours to judge
+    bool is_removed_point = false;
+};
+
+// A point that its session verifies at this moment refers to what that session stores again.
+ChunkMarker::Damage damage_of(const PointInfo& point) {
+    return point.is_unverified ? ChunkMarker::Damage::is_passed_over
+                               : ChunkMarker::Damage::is_error;
+}
+
+enum class Fate : std::uint8_t { stays, goes, is_rewritten };
+
+class Prune {
+  public:
+    Prune(Repository& repository,
+          const PruneOptions& options,
+          const WriterIdentity& identity,
+          Progress& progress,
+          std::stop_token stop)
+        : repository_(repository),
+          storage_(repository.storage()),
+          options_(options),
+          identity_(identity),
+          progress_(progress),
+          stop_(std::move(stop)) {}
+
+    Result<PrunePlan> plan();
+    Result<PruneReport> run();
+
+  private:
+    Status execute();
+    Status check_stop() const;
+    Status look();
+    Status list_containers();
+    Status sort_points(const std::vector<PointInfo>& points);
+    bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
+    Status mark_points();
+    Status count_uses();
+    void decide_fates();
+    void sum_up();
+
+    struct LiveChunk;
+    Status copy_live();
+    Status copy_chunks(std::vector<LiveChunk>& batch);
+    Status condemn();
+    Status find_waiting();
+    Status mark_again();
+    Status rescue();
+    void let_go_of_needed();
+    Status sweep();
+    IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
+    Status clean_index();
+    Status rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record);
+    Status bury();
+
+    Repository& repository_;
+    Storage& storage_;
+    const PruneOptions& options_;
+    const WriterIdentity& identity_;
+    Progress& progress_;
+    const std::stop_token stop_;
+
+    Index* index_ = nullptr;
+    ChunkReader* chunks_ = nullptr;
+    std::optional<ChunkMarker> marker_;
+    std::set<SessionId> sessions_;           // that have a lease
+    std::set<SessionId> writers_;            // and may go on
+    std::map<ObjectId, Use> uses_;           // 200 bytes a container
+    std::map<ObjectId, Fate> fates_;         // of those that do not stay
+    std::vector<PointInfo> staying_, removed_;
+    std::set<RestorePointId> marked_points_;
+    PrunePlan plan_;
+    PruneReport report_;
+
+    std::unique_ptr<WriteSession> session_;
+    std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
+    std::set<ObjectId> condemned_;           // by those of them that may be swept
+    std::set<std::string> waiting_;          // tombstones that somebody may not know of
+};
+
+Status Prune::check_stop() const {
+    if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
+    return {};
+}
+
+// What is there: packs first, then who writes, then the index, then the points. Whatever is stored
+// between two of these steps is either seen or belongs to a session that is.
+Status Prune::look() {
+    if (repository_.keyring().role() == KeyRole::writer)
+        return Error(ErrorCode::permission_denied, "a write-only key cannot prune");
+    HF_TRY_STATUS(list_containers());
+    HF_TRY(const auto leases, list_leases(repository_));
+    for (const HeldLease& lease : leases) {
+        HF_TRY(const bool fenced, is_fenced(repository_, lease.session));
+        sessions_.insert(lease.session);
+        const bool is_own = session_ && lease.session == session_->id();
+        if (!is_own && !fenced && !is_expired(lease, identity_, repository_.clock().now()))
+            writers_.insert(lease.session);
+    }
+    HF_TRY_STATUS(repository_.reload_index());
+    // Packs without an index: garbage, or a fragment is lost. Their tables tell.
+    HF_TRY_STATUS(repository_.find_unindexed());
+    // What is lost must not pass for the copy that is kept.
+    HF_TRY_STATUS(repository_.exclude_lost_containers());
+    HF_TRY(index_, repository_.index());
+    HF_TRY(chunks_, repository_.chunks());
+    marker_.emplace(*index_, *chunks_, repository_.keyring());
+    HF_TRY(tombstones_, read_tombstones(repository_));
+    // What an earlier prune has condemned counts only where there is no other copy.
+    for (const Tombstone& tombstone : tombstones_)
+        for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
+    HF_TRY(const auto points, repository_.points(std::nullopt));
+    return sort_points(points);
+}
+
+Status Prune::list_containers() {
+    for (const char* folder : {"data/", "meta/", "points/"})
+        HF_TRY_STATUS(storage_.list(folder, [this](const ObjectInfo& info) {
+            const std::size_t id_at = info.name.size() < 32 ? 0 : info.name.size() - 32;
+            const auto id = ObjectId::from_hex(std::string_view(info.name).substr(id_at));
+            if (!id) return true;
+            Use& use = uses_[*id];
+            use.name = info.name;
+            use.object_bytes = info.bytes;
+            use.is_there = true;
+            return true;
+        }));
+    return {};
+}
+
+bool Prune::goes(const PointInfo& point, const std::set<SourceId>& completed) const {
+    if (point.is_held || options_.staying.contains(point.id)) return false;
+    if (point.is_deleted || options_.removing.contains(point.id)) return true;
+    // Its backup was taken for dead and is over: it was never acknowledged.
+    if (point.is_unverified && !sessions_.contains(point.record.session)) return true;
+    // A partial point is a parent for the first complete one, and then nobody's.
+    return point.record.is_partial && completed.contains(point.source) &&
+           !writers_.contains(point.record.session);
+}
+
+Status Prune::sort_points(const std::vector<PointInfo>& points) {
+    std::set<SourceId> completed;
+    for (const PointInfo& point : points)
+        if (!point.record.is_partial && !point.is_deleted && !point.is_damaged)
+            completed.insert(point.source);
+    for (const PointInfo& point : points) {
+        if (goes(point, completed)) {
+            removed_.push_back(point);
+            uses_[point.id].is_removed_point = true;
+            continue;
+        }
+        if (point.is_damaged)
+            return Error(point.damage->code(), "restore point " + point.id.hex().substr(0, 12) +
+                                                   ": nobody knows what it refers to: delete it first")
+                .with_context("pruning");
+        staying_.push_back(point);
+    }
+    return {};
+}
+
+Status Prune::mark_points() {
+    progress_.total_files = staying_.size();
+    for (const PointInfo& point : staying_) {
+        HF_TRY_STATUS(check_stop());
+        auto marked = marker_->mark(point.record.root, damage_of(point));
+        if (!marked.ok())
+            return std::move(marked).error().with_context("marking restore point " +
+                                                          point.id.hex().substr(0, 12));
+        marked_points_.insert(point.id);
+        ++progress_.files;
+        if (session_) HF_TRY_STATUS(session_->renew_lease());
+    }
+    return {};
+}
+
+// Bytes and chunks that are needed, container by container.
+Status Prune::count_uses() {
+    const auto fragments = index_->fragments();
+    for (std::size_t number = 0; number < fragments.size(); ++number) {
+        const FlatFragment& fragment = *fragments[number];
+        for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
+            const ChunkLocation chunk = fragment.location(i);
+            if (chunk.container >= fragment.containers().size())
+                return Error(ErrorCode::corrupt, "damaged index: no such container");
+            const Container& container = fragment.containers()[chunk.container];
+            Use& use = uses_[container.header.object];
+            use.name = container_name(container);
+            use.object_bytes = container.object_bytes;
+            use.belongs_to_writer = container.header.kind != ObjectKind::restore_point &&
+                                    writers_.contains(container.session);
+            std::uint64_t bytes = 0;
+            for (const std::uint32_t frame : chunk.frame_bytes) bytes += frame;
+            if (marker_->is_marked({number, i})) {
+                use.live_bytes += bytes;
+                ++use.live_chunks;
+            } else {
+                use.dead_bytes += bytes;
+            }
+        }
+    }
+    return {};
+}
+
+void Prune::decide_fates() {
+    std::vector<std::pair<double, ObjectId>> partly_dead;
+    for (auto& [id, use] : uses_) {
+        // data/<16>/<32>: packs that the index does not name.
+        if (!use.name.starts_with("points/") && use.name.size() > 21)
+            if (const auto session = SessionId::from_hex(std::string_view(use.name).substr(5, 16)))
+                use.belongs_to_writer = use.belongs_to_writer || writers_.contains(*session);
+        if (!use.is_there || use.belongs_to_writer || index_->is_condemned(id)) continue;
+        plan_.live_bytes += use.live_bytes;
+        const bool is_point = use.name.starts_with("points/");
+        if (is_point && !use.is_removed_point) continue;
+        if (use.live_chunks == 0) {
+            fates_[id] = Fate::goes;
+        } else if (is_point) {
+            fates_[id] = Fate::is_rewritten;
+        } else if (use.dead_bytes != 0) {
+            plan_.dead_bytes += use.dead_bytes;
+            partly_dead.emplace_back(static_cast<double>(use.dead_bytes) /
+                                         static_cast<double>(use.dead_bytes + use.live_bytes),
+                                     id);
+        }
+    }
+    // Those that are dead most win most for each byte that is copied.
+    std::sort(partly_dead.rbegin(), partly_dead.rend());
+    std::uint64_t left = plan_.dead_bytes;
+    for (const auto& [share, id] : partly_dead) {
+        if (left <= plan_.live_bytes / 100 * options_.max_dead_percent) break;
+        fates_[id] = Fate::is_rewritten;
+        left -= uses_.at(id).dead_bytes;
+    }
+}
+
+void Prune::sum_up() {
+    for (const auto& [id, fate] : fates_) {
+        const Use& use = uses_.at(id);
+        plan_.reclaimed_bytes += use.object_bytes;
+        if (fate == Fate::goes) {
+            ++plan_.removed_objects;
+            if (!use.is_removed_point) plan_.dead_bytes += use.dead_bytes;
+        } else {
+            ++plan_.rewritten_objects;
+            plan_.copied_bytes += use.live_bytes;
+        }
+    }
+    plan_.reclaimed_bytes -= std::min(plan_.reclaimed_bytes, plan_.copied_bytes);
+    plan_.removed_points = removed_;
+}
+
+Result<PrunePlan> Prune::plan() {
+    HF_TRY_STATUS(look());
+    HF_TRY_STATUS(mark_points());
+    HF_TRY_STATUS(count_uses());
+    decide_fates();
+    sum_up();
+    return plan_;
+}
+
+// A chunk that is needed, in a container that goes.
+struct Prune::LiveChunk {
+    ObjectId container;
+    std::uint64_t offset = 0;
+    IndexPosition position;
+};
+
+// Sealed again as they are, in the order in which they stand.
+Status Prune::copy_chunks(std::vector<LiveChunk>& batch) {
+    std::sort(batch.begin(), batch.end(), [](const LiveChunk& a, const LiveChunk& b) {
+        return std::tie(a.container, a.offset) < std::tie(b.container, b.offset);
+    });
+    const auto fragments = index_->fragments();
+    for (const LiveChunk& live : batch) {
+        HF_TRY_STATUS(check_stop());
+        const FlatFragment& fragment = *fragments[live.position.fragment];
+        ChunkLocation chunk = fragment.location(live.position.chunk);
+        const Container& container = fragment.containers()[chunk.container];
+        HF_TRY(EncodedChunk copy, chunks_->read_frames({container, std::move(chunk)}));
+        progress_.bytes += copy.bytes();
+        HF_TRY_STATUS(session_->append(std::move(copy)));
+        HF_TRY_STATUS(session_->maybe_checkpoint());
+    }
+    batch.clear();
+    return {};
+}
+
+Status Prune::copy_live() {
+    constexpr std::size_t max_batch = 1u << 18;  // 40 bytes each: 10 MiB
+    progress_.total_bytes = plan_.copied_bytes;
+    std::vector<LiveChunk> batch;
+    const auto fragments = index_->fragments();
+    for (std::size_t number = 0; number < fragments.size(); ++number) {
+        const FlatFragment& fragment = *fragments[number];
+        for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
+            if (!marker_->is_marked({number, i})) continue;
+            const ChunkLocation chunk = fragment.location(i);
+            const ObjectId& object = fragment.containers()[chunk.container].header.object;
+            const auto fate = fates_.find(object);
+            if (fate == fates_.end() || fate->second != Fate::is_rewritten) continue;
+            batch.push_back({object, chunk.offset, {number, i}});
+            if (batch.size() == max_batch) HF_TRY_STATUS(copy_chunks(batch));
+        }
+    }
+    HF_TRY_STATUS(copy_chunks(batch));
+    return session_->store();
+}
+
+Status Prune::condemn() {
+    TombstoneRecord record;
+    record.time = repository_.clock().now();
+    for (const auto& [id, fate] : fates_) record.objects.push_back(id);
+    if (record.objects.empty()) return {};
+    HF_TRY(const std::string name, put_tombstone(repository_, record));
+    tombstones_.push_back({name, std::move(record)});
+    return {};
+}
+
+// Who has a lease after the tombstones were there may not know of them: such a session ends first, or is
+// fenced. The list is kept with the tombstone, so that sessions that begin later are not waited for.
+Status Prune::find_waiting() {
+    HF_TRY(const auto leases, list_leases(repository_));
+    std::set<std::string> hosts;
+    std::map<SessionId, const HeldLease*> held;
+    for (const HeldLease& lease : leases)
+        if (lease.session != session_->id()) held.emplace(lease.session, &lease);
+    for (Tombstone& tombstone : tombstones_) {
+        if (!tombstone.record.knows_sessions) {
+            TombstoneRecord complete = tombstone.record;
+            complete.knows_sessions = true;
+            for (const auto& [session, lease] : held) complete.sessions.push_back(session);
+            HF_TRY(const std::string name, put_tombstone(repository_, complete));
+            HF_TRY_STATUS(storage_.remove(tombstone.name));
+            tombstone = {name, std::move(complete)};
+        }
+        bool must_wait = false, may_be_buried = true;
+        for (const SessionId& session : tombstone.record.sessions) {
+            const auto lease = held.find(session);
+            if (lease == held.end()) continue;
+            may_be_buried = false;
+            HF_TRY(bool fenced, is_fenced(repository_, session));
+            if (!fenced && is_expired(*lease->second, identity_, repository_.clock().now())) {
+                HF_TRY_STATUS(put_fence(repository_, session));
+                fenced = true;
+            }
+            must_wait = must_wait || !fenced;
+            if (!fenced && lease->second->record) hosts.insert(lease->second->record->host);
+        }
+        if (!may_be_buried) waiting_.insert(tombstone.name);
+        if (must_wait) continue;
+        condemned_.insert(tombstone.record.objects.begin(), tombstone.record.objects.end());
+    }
+    report_.waiting_for.assign(hosts.begin(), hosts.end());
+    return {};
+}
+
+// Points that were committed since the first look, or brought back.
+Status Prune::mark_again() {
+    for (const ObjectId& id : condemned_) index_->condemn(id);
+    HF_TRY(const auto points, repository_.points(std::nullopt));
+    std::set<RestorePointId> removed;
+    for (const PointInfo& point : removed_) removed.insert(point.id);
+    for (const PointInfo& point : points) {
+        const bool still_goes =
+            removed.contains(point.id) && !point.is_held &&
+            (point.is_deleted || point.record.is_partial || point.is_unverified);
+        if (still_goes) continue;
+        condemned_.erase(point.id);
+        if (!marked_points_.insert(point.id).second) continue;
+        if (point.is_damaged) return Error(ErrorCode::corrupt, "a damaged restore point appeared");
+        HF_TRY_STATUS(marker_->mark(point.record.root, damage_of(point)));
+    }
+    return rescue();
+}
+
+// A condemned container stays when it has the only copy of something that is needed. One that is a point
+// stays as a point: it may be brought back as long as it is there, so all that it refers to stays too.
+Status Prune::rescue() {
+    const std::set<ObjectId> at_first = condemned_;
+    for (;;) {
+        let_go_of_needed();
+        bool is_settled = true;
+        for (const PointInfo& point : removed_) {
+            if (!at_first.contains(point.id) || condemned_.contains(point.id) ||
+                point.is_damaged || !marked_points_.insert(point.id).second)
+                continue;
+            HF_TRY_STATUS(marker_->mark(point.record.root, ChunkMarker::Damage::is_passed_over));
+            is_settled = false;
+        }
+        if (is_settled) return {};
+    }
+}
+
+void Prune::let_go_of_needed() {
+    const auto fragments = index_->fragments();
+    for (std::size_t number = 0; number < fragments.size(); ++number) {
+        const FlatFragment& fragment = *fragments[number];
+        for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
+            if (!marker_->is_marked({number, i})) continue;
+            const std::uint32_t container = fragment.container_of(i);
+            if (container >= fragment.containers().size()) continue;
+            const ObjectId& object = fragment.containers()[container].header.object;
+            if (!condemned_.contains(object)) continue;
+            // Marked here: before it was copied, or because there is no other.
+            const auto located = index_->locate(fragment.id(i));
+            if (!located.ok() || located->container.header.object == object ||
+                condemned_.contains(located->container.header.object))
+                condemned_.erase(object);
+        }
+    }
+}
+
+// Points first, so that none is listed whose chunks go.
+Status Prune::sweep() {
+    for (const bool points : {true, false}) {
+        for (const ObjectId& id : condemned_) {
+            const auto use = uses_.find(id);
+            if (use == uses_.end() || !use->second.is_there) continue;
+            if (use->second.name.starts_with("points/") != points) continue;
+            HF_TRY_STATUS(check_stop());
+            HF_TRY_STATUS(session_->renew_lease());
+            HF_TRY_STATUS(storage_.remove(use->second.name));
+            ++report_.deleted_objects;
+            report_.deleted_bytes += use->second.object_bytes;
+        }
+    }
+    for (const PointInfo& point : removed_)
+        if (condemned_.contains(point.id)) HF_TRY_STATUS(repository_.remove_marks(point.id));
+    return {};
+}
+
+Status Prune::rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record) {
+    HF_TRY(const std::uint64_t bytes, repository_.replace_fragment(info.name, record));
+    report_.written_bytes += bytes;
+    ++report_.deleted_objects;
+    report_.deleted_bytes += info.bytes;
+    return {};
+}
+
+// What a fragment says without what is gone.
+IndexFragmentRecord Prune::without_gone(const FlatFragment& fragment) const {
+    IndexFragmentRecord record;
+    record.supersedes = fragment.record().supersedes;
+    for (const FoldedPoint& point : fragment.record().points)
+        if (!condemned_.contains(point.id)) record.points.push_back(point);
+    std::map<ObjectId, std::uint32_t> numbers;
+    const auto number_of = [&](const Container& container) {
+        const auto [it, is_new] = numbers.try_emplace(
+            container.header.object, static_cast<std::uint32_t>(record.containers.size()));
+        if (is_new) record.containers.push_back(container);
+        return it->second;
+    };
+    for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
+        const std::uint32_t number = fragment.container_of(i);
+        if (number >= fragment.containers().size()) continue;
+        const Container& container = fragment.containers()[number];
+        if (condemned_.contains(container.header.object)) continue;
+        record.chunks.push_back(fragment.location(i));
+        record.chunks.back().container = number_of(container);
+    }
+    sort_chunks(record.chunks);
+    return record;
+}
+
+// Every fragment without what is gone; then those go that others have taken the place of.
+Status Prune::clean_index() {
+    std::vector<ObjectInfo> superseded;
+    HF_TRY_STATUS(repository_.for_each_fragment([&](const ObjectInfo& info,
+                                                    const FlatFragment& fragment,
+                                                    bool is_superseded) -> Status {
+        if (is_superseded) {
+            superseded.push_back(info);
+            return {};
+        }
+        bool names_gone = false;
+        for (const Container& container : fragment.containers())
+            names_gone = names_gone || condemned_.contains(container.header.object);
+        for (const FoldedPoint& point : fragment.record().points)
+            names_gone = names_gone || condemned_.contains(point.id);
+        return names_gone ? rewrite_fragment(info, without_gone(fragment)) : ok_status();
+    }));
+    for (const ObjectInfo& info : superseded) {
+        HF_TRY_STATUS(storage_.remove(info.name));
+        ++report_.deleted_objects;
+        report_.deleted_bytes += info.bytes;
+    }
+    return {};
+}
+
+// A fragment that came back after a crash would name what is gone, and nothing would say so.
+Status Prune::bury() {
+    HF_TRY_STATUS(storage_.barrier());
+    for (const Tombstone& tombstone : tombstones_) {
+        if (waiting_.contains(tombstone.name)) continue;
+        // What was rescued has no tombstone either: it is needed.
+        HF_TRY_STATUS(storage_.remove(tombstone.name));
+    }
+    return {};
+}
+
+Result<PruneReport> Prune::run() {
+    HF_TRY(session_, WriteSession::begin(repository_, identity_));
+    const Status done = execute();
+    // What was copied before an error is kept for whoever goes on.
+    const Status ended = session_->abandon();
+    HF_TRY_STATUS(done);
+    HF_TRY_STATUS(ended);
+    return std::move(report_);
+}
+
+Status Prune::execute() {
+    HF_TRY(report_.plan, plan());
+    // Nobody takes them for a parent from now on.
+    for (const PointInfo& point : removed_)
+        if (!point.is_deleted)
+            HF_TRY_STATUS(repository_.set_mark(point, MarkKind::deleted, "retention"));
+    HF_TRY_STATUS(copy_live());
+    HF_TRY_STATUS(condemn());
+    HF_TRY_STATUS(find_waiting());
+    HF_TRY_STATUS(mark_again());
+    HF_TRY_STATUS(sweep());
+    HF_TRY_STATUS(clean_index());
+    HF_TRY_STATUS(bury());
+    report_.written_bytes += session_->stored_bytes();
+    for (const Tombstone& tombstone : tombstones_)
+        for (const ObjectId& id : tombstone.record.objects)
+            if (waiting_.contains(tombstone.name) && !condemned_.contains(id) && uses_.contains(id))
+                report_.waiting_bytes += uses_.at(id).object_bytes;
+    return {};
+}
+
+}  // namespace
+
+Result<PrunePlan> plan_prune(Repository& repository,
+                             const PruneOptions& options,
+                             const WriterIdentity& identity,
+                             Progress& progress,
+                             std::stop_token stop) {
+    return Prune(repository, options, identity, progress, std::move(stop)).plan();
+}
+
+Result<PruneReport> run_prune(Repository& repository,
+                              const PruneOptions& options,
+                              const WriterIdentity& identity,
+                              Progress& progress,
+                              std::stop_token stop) {
+    return Prune(repository, options, identity, progress, std::move(stop)).run();
+}
+
+}  // namespace holdfast

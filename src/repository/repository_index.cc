@@ -1,0 +1,272 @@
+// The index of a repository: what its fragments and points say, and what nothing says.
+#include <algorithm>
+
+#include "base/file_io.h"
+#include "repository/point_table.h"
+#include "repository/repository.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint64_t max_fragment_bytes = 1u << 30;
+// Fragments up to this flat size stay in memory; folding bounds how many there are.
+constexpr std::size_t cached_fragment_bytes = 256u << 10;
+
+}  // namespace
+
+Result<Index*> Repository::index() {
+    std::lock_guard lock(index_mutex_);
+    if (!index_loaded_) {
+        HF_TRY_STATUS(load_index());
+        index_loaded_ = true;
+        chunks_.emplace(*storage_, *keyring_, index_, [this]() -> Status {
+            HF_TRY_STATUS(find_unindexed());
+            return {};
+        });
+    }
+    return &index_;
+}
+
+Status Repository::reload_index() {
+    {
+        std::lock_guard lock(index_mutex_);
+        if (index_loaded_) {
+            index_.clear();
+            index_has_gaps_ = false;
+            unindexed_.reset();
+            superseded_.clear();
+            loaded_fragments_.clear();
+            folded_.clear();
+            loaded_points_.clear();
+            return load_index();
+        }
+    }
+    HF_TRY_STATUS(index());
+    return {};
+}
+
+Result<ChunkReader*> Repository::chunks() {
+    HF_TRY_STATUS(index());
+    return &*chunks_;
+}
+
+Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo& info) {
+    if (!cache_directory_.empty()) {
+        auto fragment = FlatFragment::from_file(cache_directory_ + '/' + info.name);
+        if (fragment.ok()) return fragment;
+    }
+    HF_TRY(const Bytes object, storage_->get(info.name, max_fragment_bytes));
+    auto end = open_object(object, *keyring_, ObjectKind::index_fragment);
+    if (!end.ok()) return std::move(end).error().with_context("reading " + info.name);
+    HF_TRY(const IndexFragmentRecord record, decode_index_fragment(end->record));
+    return cached_fragment(info.name, record);
+}
+
+Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
+    const std::string& name, const IndexFragmentRecord& record) const {
+    Bytes flat = FlatFragment::layout(record);
+    const std::string path = cache_directory_ + '/' + name;
+    if (!cache_directory_.empty() && flat.size() >= cached_fragment_bytes &&
+        replace_file(path, flat, 0600).ok()) {
+        auto fragment = FlatFragment::from_file(path);
+        if (fragment.ok()) return fragment;
+    }
+    return FlatFragment::from_memory(std::move(flat));
+}
+
+Status Repository::load_index() {
+    // A write-only client can read none of it: it deduplicates within its own session.
+    if (keyring_->role() == KeyRole::writer) return {};
+    HF_TRY(const auto points, list_objects(*storage_, "points/"));
+    HF_TRY(auto objects, list_objects(*storage_, "index/"));
+    // Highest tier first: what a fold supersedes is then never read.
+    std::reverse(objects.begin(), objects.end());
+    std::vector<std::pair<ObjectId, std::shared_ptr<FlatFragment>>> loaded_now;
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_fragment_name(info.name);
+        if (!name || superseded_.contains(name->id) || !loaded_fragments_.insert(name->id).second)
+            continue;
+        auto loaded = load_fragment(info);
+        // What a damaged one says is found elsewhere, only more slowly; `check` names it. One that is
+        // gone was replaced meanwhile.
+        if (!loaded.ok() && (loaded.error().code() == ErrorCode::corrupt ||
+                             loaded.error().code() == ErrorCode::not_found)) {
+            index_has_gaps_ = true;
+            continue;
+        }
+        if (!loaded.ok()) return std::move(loaded).error();
+        const std::shared_ptr<FlatFragment> fragment = *loaded;
+        for (const ObjectId& id : fragment->record().supersedes) superseded_.insert(id);
+        loaded_now.emplace_back(name->id, fragment);
+    }
+    // A prune replaces fragments within a tier: what it has replaced may still be there, and would name
+    // what is gone.
+    for (const auto& [id, fragment] : loaded_now) {
+        if (superseded_.contains(id)) continue;
+        for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
+        index_.add(fragment);
+    }
+    HF_TRY_STATUS(load_points(points));
+    return index_has_gaps_ && !unindexed_ ? add_unindexed() : ok_status();
+}
+
+Status Repository::unindexed_packs(const std::optional<SessionId>& session,
+                                   const TakeFragment& take) {
+    constexpr std::size_t part_chunks = 65536;
+    const std::set<ObjectId> known = index_.containers();
+    IndexFragmentRecord part;
+    const auto take_part = [&]() -> Status {
+        sort_chunks(part.chunks);
+        return part.chunks.empty() ? ok_status() : take(std::exchange(part, {}));
+    };
+    for (const auto& [folder, kind] : {std::pair{"data/", ObjectKind::data_pack},
+                                       std::pair{"meta/", ObjectKind::metadata_pack}}) {
+        HF_TRY(const auto objects,
+               list_objects(*storage_, session ? folder + session->hex() + '/' : folder));
+        for (const ObjectInfo& info : objects) {
+            // data/<16>/<32>
+            const auto writer = SessionId::from_hex(std::string_view(info.name).substr(5, 16));
+            const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
+            if (!writer || !id || known.contains(*id) || index_.is_condemned(*id)) continue;
+            auto end = read_object_end(*storage_, *keyring_, info.name, info.bytes, kind);
+            // Torn by a crash of the machine, or damaged: garbage here. Or removed meanwhile.
+            if (!end.ok() && (end.error().code() == ErrorCode::corrupt ||
+                              end.error().code() == ErrorCode::not_found))
+                continue;
+            if (!end.ok()) return std::move(end).error();
+            const auto number = static_cast<std::uint32_t>(part.containers.size());
+            part.containers.push_back({end->trailer.header, *writer, {}, 0, info.bytes});
+            for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, number))
+                part.chunks.push_back(std::move(chunk));
+            if (part.chunks.size() >= part_chunks) HF_TRY_STATUS(take_part());
+        }
+    }
+    return take_part();
+}
+
+// For who holds the mutex.
+Status Repository::add_unindexed() {
+    std::set<ObjectId> found;
+    HF_TRY_STATUS(unindexed_packs(std::nullopt, [&](IndexFragmentRecord part) -> Status {
+        for (const Container& container : part.containers) found.insert(container.header.object);
+        const std::string name = "index/found-" + part.containers[0].header.object.hex();
+        HF_TRY(auto fragment, cached_fragment(name, part));
+        index_.add(std::move(fragment), Index::Origin::pack_tables);
+        return {};
+    }));
+    // Only now: a listing that failed is tried again.
+    unindexed_ = std::move(found);
+    return {};
+}
+
+Result<std::set<ObjectId>> Repository::find_unindexed() {
+    HF_TRY_STATUS(index());
+    std::lock_guard lock(index_mutex_);
+    if (!unindexed_) {
+        // A fold may have replaced fragments since they were listed.
+        HF_TRY_STATUS(load_index());
+        if (!unindexed_) HF_TRY_STATUS(add_unindexed());
+    }
+    return *unindexed_;
+}
+
+Status Repository::load_points(const std::vector<ObjectInfo>& points) {
+    for (const ObjectInfo& info : points) {
+        const auto name = parse_point_name(info.name);
+        if (!name || folded_.contains(name->id) || !loaded_points_.insert(name->id).second) continue;
+        const auto end = read_object_end(
+            *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+        if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
+        if (!end.ok() || !check_identity(*end, name->id, info.name).ok()) continue;
+        add_point_to_index(*name, end->trailer.header, end->table, end->object_bytes);
+    }
+    return {};
+}
+
+// Points that were committed since the index was loaded may refer to newer fragments.
+Status Repository::refresh_index(const std::vector<ObjectInfo>& points) {
+    std::lock_guard lock(index_mutex_);
+    for (const ObjectInfo& info : points) {
+        const auto name = parse_point_name(info.name);
+        if (name && !folded_.contains(name->id) && !loaded_points_.contains(name->id))
+            return load_index();
+    }
+    return {};
+}
+
+void Repository::add_point_to_index(const PointName& name,
+                                    const EnvelopeHeader& header,
+                                    const ObjectTable& table,
+                                    std::uint64_t object_bytes) {
+    const auto record = fragment_of_point(name, header, table, object_bytes);
+    if (record.chunks.empty()) return;
+    auto fragment = FlatFragment::from_memory(FlatFragment::layout(record));
+    HF_CHECK(fragment.ok());
+    index_.add(std::move(fragment).value());
+}
+
+Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
+    const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
+    const std::string name = fragment_name(record.tier, key.header.object);
+    const Bytes object = encode_record_object(key, encode_index_fragment(record));
+    HF_TRY_STATUS(storage_->put(name, object, Durability::immediate));
+    {
+        std::lock_guard lock(index_mutex_);
+        loaded_fragments_.insert(key.header.object);
+    }
+    HF_TRY(std::shared_ptr<FlatFragment> fragment, cached_fragment(name, record));
+    index_.add(std::move(fragment));
+    return std::uint64_t{object.size()};
+}
+
+Status Repository::for_each_fragment(const VisitFragment& visit) {
+    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    std::set<ObjectId> superseded;
+    for (const ObjectInfo& info : objects) {
+        if (!parse_fragment_name(info.name)) continue;
+        HF_TRY(const auto fragment, load_fragment(info));
+        const auto& ids = fragment->record().supersedes;
+        superseded.insert(ids.begin(), ids.end());
+    }
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_fragment_name(info.name);
+        if (!name) continue;
+        HF_TRY(const auto fragment, load_fragment(info));
+        HF_TRY_STATUS(visit(info, *fragment, superseded.contains(name->id)));
+    }
+    return {};
+}
+
+Result<std::uint64_t> Repository::replace_fragment(const std::string& name,
+                                                   IndexFragmentRecord record) {
+    const auto old = parse_fragment_name(name);
+    HF_CHECK(old.has_value());
+    std::uint64_t bytes = 0;
+    if (!record.chunks.empty() || !record.points.empty()) {
+        record.tier = old->tier;
+        record.supersedes.push_back(old->id);
+        HF_TRY(bytes, store_fragment(std::move(record)));
+    }
+    HF_TRY_STATUS(storage_->remove(name));
+    return bytes;
+}
+
+Status Repository::exclude_lost_containers() {
+    HF_TRY(Index* const known, index());
+    std::unordered_map<std::string, std::uint64_t> present;
+    for (const char* folder : {"data/", "meta/", "points/"})
+        HF_TRY_STATUS(storage_->list(folder, [&present](const ObjectInfo& info) {
+            present.emplace(info.name, info.bytes);
+            return true;
+        }));
+    for (const auto& fragment : known->fragments()) {
+        for (const Container& container : fragment->containers()) {
+            const auto found = present.find(container_name(container));
+            if (found == present.end() || found->second != container.object_bytes)
+                known->exclude(container.header.object);
+        }
+    }
+    return {};
+}
+
+}  // namespace holdfast
