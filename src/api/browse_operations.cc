@@ -138,17 +138,18 @@ Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& w
     if (const auto* content = std::get_if<InlineContent>(&entry.content))
         return write(content->data);
     ChunkId last{};
-    Bytes chunk;
+    ChunkContent chunk;
     return for_each_run(*chunks, entry, [&](const Run& run) -> Status {
         if (run.kind == RunKind::data) {
-            if (run.chunk != last || chunk.empty()) {
-                HF_TRY(chunk, chunks->read(run.chunk, ChunkPurpose::data));
+            if (run.chunk != last || !chunk.has(run.chunk_offset, run.bytes)) {
+                const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
+                HF_TRY(chunk, chunks->read_part(run.chunk, ChunkPurpose::data, part));
                 last = run.chunk;
             }
-            if (run.chunk_offset + run.bytes > chunk.size())
+            if (!chunk.has(run.chunk_offset, run.bytes))
                 return Error(ErrorCode::corrupt, "a run beyond its chunk's end");
             return write(
-                ByteSpan(chunk).subspan(run.chunk_offset, static_cast<std::size_t>(run.bytes)));
+                ByteSpan(chunk.bytes).subspan(run.chunk_offset, static_cast<std::size_t>(run.bytes)));
         }
         static const Bytes zeros(65536);
         for (std::uint64_t done = 0; done < run.bytes; done += zeros.size())

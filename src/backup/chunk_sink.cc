@@ -1,6 +1,7 @@
 #include "backup/chunk_sink.h"
 
 #include "repository/fingerprints.h"
+#include "repository/thinning.h"
 
 namespace holdfast {
 namespace {
@@ -44,22 +45,11 @@ void ChunkSink::run(const Job& job) {
     if (!status().ok()) return;
     auto compressor =
         compressors_.take([this] { return std::make_unique<Compressor>(level_); });
-    EncodedChunk chunk{job.id, job.purpose, static_cast<std::uint32_t>(job.content.size()),
-                       job.frame_log2, {}};
-    const std::size_t frame_bytes =
-        job.frame_log2 == 0 ? job.content.size() : std::size_t{1} << job.frame_log2;
-    const ByteSpan content(job.content);
     // A file of pages is read once and kept for long: its first version is worth the time.
     const MatchTables tables =
         job.members.lengths.empty() ? MatchTables::usual : MatchTables::in_cache;
-    for (std::size_t offset = 0; offset < content.size(); offset += frame_bytes) {
-        Bytes frame;
-        ByteWriter out(frame);
-        if (offset == 0) encode_chunk_header({job.members, {}}, out);
-        compressor->append(
-            content.subspan(offset, std::min(frame_bytes, content.size() - offset)), frame, tables);
-        chunk.frames.push_back(std::move(frame));
-    }
+    EncodedChunk chunk = encode_chunk(job.id, job.purpose, {job.members, {}}, job.content,
+                                      job.frame_log2, *compressor, tables);
     compressors_.give_back(std::move(compressor));
     Status stored = session_.append(std::move(chunk));
     if (stored.ok()) stored = session_.maybe_checkpoint();
@@ -136,8 +126,8 @@ Result<std::optional<PageFingerprints>> read_fingerprints(Repository& repository
         return located.error();
     }
     HF_TRY(ChunkReader* const chunks, repository.chunks());
-    HF_TRY(const Bytes content, chunks->read(*located));
-    ByteReader in(content);
+    HF_TRY(const ChunkContent content, chunks->read(*located));
+    ByteReader in(content.bytes);
     PageFingerprints result;
     result.page_bytes = static_cast<std::uint32_t>(in.varint_at_most(65536));
     while (in.ok() && !in.at_end()) result.pages.push_back(in.u64());

@@ -27,7 +27,8 @@ struct ContentContext {
     std::optional<MemberPlace> place_of(const Digest& member, std::size_t bytes) const {
         const auto place = members.find(member);
         const bool is_stored =
-            place && place->bytes == bytes && sink.session().contains(place->chunk);
+            place && place->bytes == bytes &&
+            sink.session().contains(place->chunk, {place->offset, place->bytes});
         return is_stored ? place : std::nullopt;
     }
 };

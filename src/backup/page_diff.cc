@@ -37,19 +37,21 @@ Result<std::shared_ptr<const PageFingerprints>> PageDiff::fingerprints(const Chu
 Result<bool> PageDiff::equals_stored(const Run& run,
                                      std::uint64_t offset_in_run,
                                      ByteSpan page) {
-    auto it = std::find_if(contents_.begin(), contents_.end(),
-                           [&run](const auto& item) { return item.first == run.chunk; });
+    const std::uint64_t start = run.chunk_offset + offset_in_run;
+    auto it = std::find_if(contents_.begin(), contents_.end(), [&](const auto& item) {
+        return item.first == run.chunk && item.second.has(start, page.size());
+    });
     if (it == contents_.end()) {
         HF_TRY(ChunkReader* const chunks, context_.repository.chunks());
-        HF_TRY(Bytes content, chunks->read(run.chunk, ChunkPurpose::data));
+        const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
+        HF_TRY(ChunkContent content, chunks->read_part(run.chunk, ChunkPurpose::data, part));
         contents_.emplace_front(run.chunk, std::move(content));
         if (contents_.size() > remembered_contents) contents_.pop_back();
         it = contents_.begin();
     }
-    const std::uint64_t start = run.chunk_offset + offset_in_run;
-    if (start + page.size() > it->second.size()) return false;
-    return std::equal(
-        page.begin(), page.end(), it->second.begin() + static_cast<std::ptrdiff_t>(start));
+    if (!it->second.has(start, page.size())) return false;
+    return std::equal(page.begin(), page.end(),
+                      it->second.bytes.begin() + static_cast<std::ptrdiff_t>(start));
 }
 
 Result<bool> PageDiff::is_unchanged(const Run& run,

@@ -57,7 +57,7 @@ class PageDiff {
     // The last chunks' fingerprints: unchanged runs alternate between few chunks.
     std::list<std::pair<ChunkId, std::shared_ptr<const PageFingerprints>>> known_;
     // The last chunks' contents, for PageTrust::contents only.
-    std::list<std::pair<ChunkId, Bytes>> contents_;
+    std::list<std::pair<ChunkId, ChunkContent>> contents_;
 };
 
 }  // namespace holdfast

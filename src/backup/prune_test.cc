@@ -83,7 +83,10 @@ TEST(PruneProperty, WhatStaysIsWholeAndWhatGoesGivesItsSpaceBack) {
             } else if (what < 8) {
                 remove_one(test, expected, random());
             } else {
-                prune(test);
+                PruneOptions options;
+                options.max_dead_percent = random() % 2 == 0 ? 5 : 0;
+                if (random() % 4 == 0) options.max_part_bytes = random() % 3000;
+                prune(test, options);
                 ASSERT_EQ(wrong_with(test, expected), "");
             }
             if (random() % 3 == 0) test.open();
@@ -297,6 +300,45 @@ TEST(PruneTest, AFoldThatKeepsTheOldPlaceOfAChunkLosesNothing) {
         prune(test);
         ASSERT_EQ(wrong_with(test, expected), "");
     });
+}
+
+// A year of small files that change one by one: a group of files in one chunk dies slowly, and takes no more
+// space than what is alive in it.
+TEST(PruneTest, SmallFilesThatChangeDayByDayGiveTheirSpaceBack) {
+    constexpr std::size_t file_count = 1600, file_bytes = 8000, days = 365, kept_days = 30;
+    std::mt19937_64 random(1);
+    TestRepository test("", 1);
+    ModelNode tree;
+    tree.metadata.type = EntryType::directory;
+    tree.metadata.mode = 0755;
+    const auto write = [&](std::size_t number, std::uint64_t version) {
+        ModelNode& file = tree.children["file" + std::to_string(10'000 + number)];
+        file.metadata.inode = number + 2;
+        file.metadata.mtime = file.metadata.ctime = epoch + static_cast<TimeNs>(version) * 1000;
+        file.metadata.size = file_bytes;
+        file.content.resize(file_bytes);
+        for (std::uint8_t& byte : file.content) byte = static_cast<std::uint8_t>(random());
+    };
+    for (std::size_t i = 0; i < file_count; ++i) write(i, 0);
+    double worst = 0;
+    for (std::size_t day = 1; day <= days; ++day) {
+        ModelSource source(tree);
+        test.backup(source, BackupType::incremental);
+        const auto points = test.repository->points(std::nullopt).value();
+        PruneOptions options;
+        for (std::size_t i = kept_days; i < points.size(); ++i) options.removing.insert(points[i].id);
+        prune(test, options);
+        std::uint64_t stored = 0;
+        const auto folders = test.repository->usage().value();
+        for (const auto& [folder, usage] : folders) stored += usage.bytes;
+        const std::size_t versions = file_count + file_count / 100 * std::min(day - 1, kept_days - 1);
+        worst = std::max(worst, static_cast<double>(stored) /
+                                    static_cast<double>(versions * file_bytes));
+        for (std::size_t i = 0; i < file_count / 100; ++i) write(random() % file_count, day);
+    }
+    RecordProperty("stored_to_referenced", std::to_string(worst));
+    EXPECT_LT(worst, 1.25);
+    EXPECT_EQ(test.check().problem_count, 0u);
 }
 
 // A suspended writer: its lease is held for expired, and what it relies on is deleted.

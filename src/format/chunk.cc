@@ -24,6 +24,19 @@ std::uint32_t MemberLayout::length(std::size_t index, std::uint32_t raw_bytes) c
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(uniform_bytes, raw_bytes - start));
 }
 
+std::vector<ChunkRange> ChunkHeader::absent_ranges(std::uint32_t raw_bytes) const {
+    std::vector<ChunkRange> ranges;
+    std::uint32_t offset = 0;
+    std::size_t member = 0;
+    for (const auto& [index, hash] : absent) {
+        for (; member < index; ++member) offset += members.length(member, raw_bytes);
+        const std::uint32_t bytes = members.length(index, raw_bytes);
+        if (!ranges.empty() && ranges.back().end() == offset) ranges.back().bytes += bytes;
+        else if (bytes != 0) ranges.push_back({offset, bytes});
+    }
+    return ranges;
+}
+
 void encode_chunk_header(const ChunkHeader& header, ByteWriter& out) {
     const bool has_lengths = !header.members.lengths.empty();
     out.u8(static_cast<std::uint8_t>((has_lengths ? flag_lengths : 0) |

@@ -27,6 +27,8 @@ struct ChunkHeader {
     // Members that prune has removed, as (index, hash), ascending; their hashes keep the id provable.
     std::vector<std::pair<std::uint32_t, Digest>> absent;
 
+    // The raw bytes of these members, as tables and the index name them.
+    std::vector<ChunkRange> absent_ranges(std::uint32_t raw_bytes) const;
     bool operator==(const ChunkHeader&) const = default;
 };
 

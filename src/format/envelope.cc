@@ -202,16 +202,71 @@ std::uint64_t StoredChunk::stored_bytes() const {
     return total;
 }
 
-std::uint8_t pack_layout(ChunkPurpose purpose, std::uint8_t frame_log2) {
-    return static_cast<std::uint8_t>(static_cast<unsigned>(purpose) << 5 | frame_log2);
+bool StoredChunk::has(const ChunkRange& part) const {
+    return std::none_of(absent.begin(), absent.end(), [&](const ChunkRange& gone) {
+        return gone.offset < std::uint64_t{part.offset} + part.bytes && part.offset < gone.end();
+    });
 }
 
-void unpack_layout(ByteReader& in, ChunkPurpose& purpose, std::uint8_t& frame_log2) {
+namespace {
+
+constexpr unsigned layout_thinned = 1u << 7;
+
+void decode_absent(ByteReader& in, StoredChunk& chunk) {
+    const std::uint64_t count = in.varint_at_most(in.remaining() / 2);
+    if (count == 0) return in.fail();
+    std::uint32_t end = 0;
+    for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
+        const auto gap = static_cast<std::uint32_t>(in.varint_at_most(chunk.raw_bytes - end));
+        const ChunkRange range{end + gap, static_cast<std::uint32_t>(
+                                              in.varint_at_most(chunk.raw_bytes - end - gap))};
+        if (range.bytes == 0 || (i > 0 && gap == 0)) return in.fail();
+        chunk.absent.push_back(range);
+        end = range.end();
+    }
+}
+
+}  // namespace
+
+std::uint8_t pack_layout(const StoredChunk& chunk) {
+    return static_cast<std::uint8_t>((chunk.absent.empty() ? 0u : layout_thinned) |
+                                     static_cast<unsigned>(chunk.purpose) << 5 | chunk.frame_log2);
+}
+
+void encode_frames(const StoredChunk& chunk, ByteWriter& out) {
+    for (const std::uint32_t bytes : chunk.frame_bytes) out.varint(bytes);
+    if (chunk.absent.empty()) return;
+    out.varint(chunk.absent.size());
+    std::uint32_t end = 0;
+    for (const ChunkRange& range : chunk.absent) {
+        out.varint(range.offset - end);
+        out.varint(range.bytes);
+        end = range.end();
+    }
+}
+
+void encode_layout(const StoredChunk& chunk, ByteWriter& out) {
+    out.u8(pack_layout(chunk));
+    encode_frames(chunk, out);
+}
+
+void decode_frames(std::uint8_t packed, ByteReader& rest, StoredChunk& chunk) {
+    const unsigned purpose = packed >> 5 & 3;
+    if (purpose == 0) return rest.fail();
+    chunk.purpose = static_cast<ChunkPurpose>(purpose);
+    chunk.frame_log2 = packed & 31;
+    const std::size_t frames = frame_count_of(chunk.raw_bytes, chunk.frame_log2);
+    if (!rest.ok() || frames == 0 || frames > rest.remaining()) return rest.fail();
+    chunk.frame_bytes.reserve(frames);
+    for (std::size_t i = 0; i < frames; ++i)
+        chunk.frame_bytes.push_back(
+            static_cast<std::uint32_t>(rest.varint_at_most(2 * max_chunk_bytes)));
+    if ((packed & layout_thinned) != 0) decode_absent(rest, chunk);
+}
+
+void decode_layout(ByteReader& in, StoredChunk& chunk) {
     const std::uint8_t packed = in.u8();
-    const unsigned value = packed >> 5;
-    if (value < 1 || value > 3) return in.fail();
-    purpose = static_cast<ChunkPurpose>(value);
-    frame_log2 = packed & 31;
+    decode_frames(packed, in, chunk);
 }
 
 std::size_t frame_count_of(std::uint32_t raw_bytes, std::uint8_t frame_log2) {
@@ -227,8 +282,7 @@ void encode_table(const ObjectTable& table, ByteWriter& out) {
         HF_CHECK(chunk.frame_bytes.size() == frame_count_of(chunk.raw_bytes, chunk.frame_log2));
         out.bytes(chunk.id.bytes);
         out.varint(chunk.raw_bytes);
-        out.u8(pack_layout(chunk.purpose, chunk.frame_log2));
-        for (const std::uint32_t bytes : chunk.frame_bytes) out.varint(bytes);
+        encode_layout(chunk, out);
     }
     out.varint(table.record_frame_bytes.size());
     for (const std::uint32_t bytes : table.record_frame_bytes) out.varint(bytes);
@@ -242,13 +296,8 @@ Result<ObjectTable> decode_table(ByteSpan data) {
         StoredChunk chunk;
         chunk.id.bytes = in.array<32>();
         chunk.raw_bytes = static_cast<std::uint32_t>(in.varint_at_most(max_chunk_bytes));
-        unpack_layout(in, chunk.purpose, chunk.frame_log2);
-        const std::size_t frames = frame_count_of(chunk.raw_bytes, chunk.frame_log2);
-        if (!in.ok() || frames == 0 || frames > in.remaining()) return bad("table");
-        chunk.frame_bytes.reserve(frames);
-        for (std::size_t k = 0; k < frames; ++k)
-            chunk.frame_bytes.push_back(
-                static_cast<std::uint32_t>(in.varint_at_most(2 * max_chunk_bytes)));
+        decode_layout(in, chunk);
+        if (!in.ok()) return bad("table");
         table.chunks.push_back(std::move(chunk));
     }
     const std::uint64_t record_frames = in.varint_at_most(in.remaining());

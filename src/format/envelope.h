@@ -127,10 +127,13 @@ enum class ChunkPurpose : std::uint8_t {
     fingerprints = 3,  // of the pages of a data chunk; its id derives from that chunk's id
 };
 
-// Purpose and frame size share a byte: the purpose in the upper three bits.
-std::uint8_t pack_layout(ChunkPurpose purpose, std::uint8_t frame_log2);
-// Errors as a failed reader.
-void unpack_layout(ByteReader& in, ChunkPurpose& purpose, std::uint8_t& frame_log2);
+// A part of a chunk's raw bytes.
+struct ChunkRange {
+    std::uint32_t offset = 0, bytes = 0;
+
+    std::uint32_t end() const { return offset + bytes; }
+    bool operator==(const ChunkRange&) const = default;
+};
 
 // What stands at an object's end, in its last frame: where the frames are and what they hold.
 struct StoredChunk {
@@ -141,10 +144,24 @@ struct StoredChunk {
     std::uint8_t frame_log2 = 0;
     // Stored bytes of each frame, in order.
     std::vector<std::uint32_t> frame_bytes;
+    // What prune has taken out of it: ascending, not adjacent.
+    std::vector<ChunkRange> absent;
 
     std::uint64_t stored_bytes() const;
+    // Whether all of `part` is in it.
+    bool has(const ChunkRange& part) const;
     bool operator==(const StoredChunk&) const = default;
 };
+
+// How a chunk is laid out, as tables and fragments say it: a byte that purpose, frame size and whether
+// something is absent share, then the frames' sizes and what is absent.
+void encode_layout(const StoredChunk& chunk, ByteWriter& out);
+// `chunk.raw_bytes` is known. Errors as a failed reader.
+void decode_layout(ByteReader& in, StoredChunk& chunk);
+// The two parts of it.
+std::uint8_t pack_layout(const StoredChunk& chunk);
+void encode_frames(const StoredChunk& chunk, ByteWriter& out);
+void decode_frames(std::uint8_t packed, ByteReader& in, StoredChunk& chunk);
 
 // Frames of an object, in order: the chunks' frames, the record's frames, the table itself.
 struct ObjectTable {

@@ -166,8 +166,8 @@ TEST(EnvelopeTest, NewerVersionsAndUnknownRequiredFeaturesAreUnsupported) {
 
 TEST(EnvelopeTest, TableRoundTrip) {
     ObjectTable table;
-    table.chunks.push_back({chunk_id(1), ChunkPurpose::node, 5000, 0, {1200}});
-    table.chunks.push_back({chunk_id(2), ChunkPurpose::data, 100000, 16, {70, 80}});
+    table.chunks.push_back({chunk_id(1), ChunkPurpose::node, 5000, 0, {1200}, {}});
+    table.chunks.push_back({chunk_id(2), ChunkPurpose::data, 100000, 16, {70, 80}, {{0, 5}, {70000, 30000}}});
     table.record_frame_bytes = {300};
     Bytes data;
     ByteWriter out(data);
@@ -229,8 +229,9 @@ TEST(IndexFragmentTest, RoundTripAndOrderIsChecked) {
     container.header.key_block = Bytes(32, 1);
     container.object_bytes = 100000;
     record.containers = {container};
-    record.chunks = {{chunk_id(1), 0, 0, 96, 5000, ChunkPurpose::data, 0, {1200}},
-                     {chunk_id(2), 0, 1, 1296, 131072, ChunkPurpose::data, 16, {10, 20}}};
+    record.chunks = {
+        {{chunk_id(1), ChunkPurpose::data, 5000, 0, {1200}, {{100, 200}}}, 0, 0, 96},
+        {{chunk_id(2), ChunkPurpose::data, 131072, 16, {10, 20}, {}}, 0, 1, 1296}};
     record.points = {{SourceId{}, 5, RestorePointId{}, 99, {1, 2, 3}}};
     EXPECT_EQ(decode_index_fragment(encode_index_fragment(record)).value(), record);
     std::swap(record.chunks[0], record.chunks[1]);
@@ -245,7 +246,7 @@ TEST(IndexFragmentTest, LocationsBeyondTheirContainerAreRefused) {
     container.header.key_block = Bytes(32, 1);
     container.object_bytes = 1000;
     record.containers = {container};
-    record.chunks = {{chunk_id(1), 0, 0, 900, 5000, ChunkPurpose::node, 0, {101}}};
+    record.chunks = {{{chunk_id(1), ChunkPurpose::node, 5000, 0, {101}, {}}, 0, 0, 900}};
     EXPECT_FALSE(decode_index_fragment(encode_index_fragment(record)).ok());
 }
 

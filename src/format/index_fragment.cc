@@ -67,8 +67,7 @@ void encode_location(const ChunkLocation& chunk, ByteWriter& out) {
     out.varint(chunk.first_frame);
     out.varint(chunk.offset);
     out.varint(chunk.raw_bytes);
-    out.u8(pack_layout(chunk.purpose, chunk.frame_log2));
-    for (const std::uint32_t bytes : chunk.frame_bytes) out.varint(bytes);
+    encode_layout(chunk, out);
 }
 
 // Reads a location and checks it against its container.
@@ -79,17 +78,10 @@ void decode_location(ByteReader& in,
     chunk.first_frame = static_cast<std::uint32_t>(in.varint_at_most(UINT32_MAX));
     chunk.offset = in.varint();
     chunk.raw_bytes = static_cast<std::uint32_t>(in.varint_at_most(max_chunk_bytes));
-    unpack_layout(in, chunk.purpose, chunk.frame_log2);
-    const std::size_t frames = frame_count_of(chunk.raw_bytes, chunk.frame_log2);
-    if (frames == 0 || frames > in.remaining() || container >= containers.size())
-        return in.fail();
+    decode_layout(in, chunk);
+    if (!in.ok() || container >= containers.size()) return in.fail();
     chunk.container = static_cast<std::uint32_t>(container);
-    std::uint64_t total = 0;
-    for (std::size_t i = 0; i < frames; ++i) {
-        chunk.frame_bytes.push_back(
-            static_cast<std::uint32_t>(in.varint_at_most(2 * max_chunk_bytes)));
-        total += chunk.frame_bytes.back();
-    }
+    const std::uint64_t total = chunk.stored_bytes();
     const std::uint64_t limit = containers[chunk.container].object_bytes;
     if (chunk.offset > limit || total > limit - chunk.offset) in.fail();
 }
@@ -206,8 +198,7 @@ std::vector<ChunkLocation> locations_of(const ObjectTable& table,
     std::uint64_t offset = header.encoded_bytes();
     std::uint32_t frame = 0;
     for (const StoredChunk& chunk : table.chunks) {
-        locations.push_back({chunk.id, number, frame, offset, chunk.raw_bytes, chunk.purpose,
-                             chunk.frame_log2, chunk.frame_bytes});
+        locations.push_back({chunk, number, frame, offset});
         offset += chunk.stored_bytes();
         frame += static_cast<std::uint32_t>(chunk.frame_bytes.size());
     }

@@ -21,15 +21,10 @@ struct Container {
 // The name below which a container is stored.
 std::string container_name(const Container& container);
 
-struct ChunkLocation {
-    ChunkId id;
+struct ChunkLocation : StoredChunk {
     std::uint32_t container = 0;    // number in the fragment's list
     std::uint32_t first_frame = 0;
     std::uint64_t offset = 0;       // of the first frame, from the object's start
-    std::uint32_t raw_bytes = 0;
-    ChunkPurpose purpose = ChunkPurpose::data;
-    std::uint8_t frame_log2 = 0;
-    std::vector<std::uint32_t> frame_bytes;
     bool operator==(const ChunkLocation&) const = default;
 };
 

@@ -285,7 +285,8 @@ void Check::check_clear_object(const std::string& name, ObjectKind kind) {
 
 bool Check::check_run(const Run& run) {
     if (run.kind != RunKind::data) return true;
-    const auto located = index_->locate(run.chunk);
+    const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
+    const auto located = index_->locate(run.chunk, part);
     if (located.ok() && unindexed_.contains(located->container.header.object))
         needs_unindexed_ = true;
     return located.ok() && located->location.purpose == ChunkPurpose::data &&

@@ -1,38 +1,125 @@
 #include "repository/chunk_marker.h"
 
+#include <algorithm>
+
 #include "format/node.h"
 #include "repository/fingerprints.h"
 
 namespace holdfast {
 
-bool ChunkMarker::is_marked(IndexPosition position) const {
-    return position.fragment < bits_.size() && position.chunk < bits_[position.fragment].size() &&
-           bits_[position.fragment][position.chunk];
+namespace {
+
+std::uint64_t key_of(IndexPosition position) {
+    return std::uint64_t{position.fragment} << 40 | position.chunk;
 }
 
-// True when it was not marked before.
-Result<bool> ChunkMarker::mark_chunk(const ChunkId& id) {
-    const auto position = index_.position_of(id);
+// A map's entry without its ranges: measured with the allocator's own bytes.
+constexpr std::size_t part_entry_bytes = 80;
+
+// Keeps `ranges` ascending and not adjacent.
+void insert_range(std::vector<ChunkRange>& ranges, ChunkRange added) {
+    auto first = std::lower_bound(
+        ranges.begin(), ranges.end(), added.offset,
+        [](const ChunkRange& range, std::uint32_t offset) { return range.end() < offset; });
+    auto last = first;
+    for (; last != ranges.end() && last->offset <= added.end(); ++last) {
+        const std::uint32_t end = std::max(added.end(), last->end());
+        added.offset = std::min(added.offset, last->offset);
+        added.bytes = end - added.offset;
+    }
+    if (first == last) {
+        ranges.insert(first, added);
+        return;
+    }
+    *first = added;
+    ranges.erase(first + 1, last);
+}
+
+}  // namespace
+
+bool ChunkMarker::is_marked(IndexPosition position) const {
+    return position.fragment < fragments_.size() &&
+           position.chunk < fragments_[position.fragment].met.size() &&
+           fragments_[position.fragment].met[position.chunk];
+}
+
+std::span<const ChunkRange> ChunkMarker::parts(IndexPosition position) const {
+    const auto found = parts_.find(key_of(position));
+    if (found == parts_.end()) return {};
+    return found->second;
+}
+
+// True when the place was not marked before.
+Result<bool> ChunkMarker::mark_chunk(const ChunkId& id, const ChunkRange& part) {
+    const auto position = index_.position_of(id, part);
     if (!position && damage_ == Damage::is_passed_over) return false;
     if (!position)
         return Error(ErrorCode::corrupt, "chunk " + id.hex().substr(0, 16) + " is missing");
-    if (position->fragment >= bits_.size()) bits_.resize(position->fragment + 1);
-    std::vector<bool>& bits = bits_[position->fragment];
-    if (position->chunk >= bits.size()) bits.resize(position->chunk + 1);
-    if (bits[position->chunk]) return false;
-    bits[position->chunk] = true;
-    if (on_mark) HF_TRY_STATUS(on_mark(id));
+    if (position->fragment >= fragments_.size()) fragments_.resize(position->fragment + 1);
+    Fragment& fragment = fragments_[position->fragment];
+    if (position->chunk >= fragment.met.size()) {
+        fragment.met.resize(position->chunk + 1);
+        fragment.whole.resize(position->chunk + 1);
+    }
+    if (!fragment.whole[position->chunk]) add_part(*position, part);
+    if (fragment.met[position->chunk]) return false;
+    fragment.met[position->chunk] = true;
+    if (on_mark) HF_TRY_STATUS(on_mark(id, part));
     return true;
+}
+
+void ChunkMarker::add_part(IndexPosition position, const ChunkRange& part) {
+    const std::uint64_t key = key_of(position);
+    const std::uint32_t raw_bytes = index_.raw_bytes(position);
+    std::vector<bool>& whole = fragments_[position.fragment].whole;
+    if ((part.offset == 0 && part.bytes >= raw_bytes) || !keeps_parts_of(key)) {
+        whole[position.chunk] = true;
+        const auto found = parts_.find(key);
+        if (found == parts_.end()) return;
+        used_part_bytes_ -= part_entry_bytes + sizeof(ChunkRange) * found->second.capacity();
+        parts_.erase(found);
+        return;
+    }
+    const auto [it, is_new] = parts_.try_emplace(key);
+    std::vector<ChunkRange>& ranges = it->second;
+    const std::size_t before = ranges.capacity();
+    insert_range(ranges, part);
+    used_part_bytes_ += sizeof(ChunkRange) * (ranges.capacity() - before);
+    if (is_new) used_part_bytes_ += part_entry_bytes;
+    if (ranges.front() == ChunkRange{0, raw_bytes}) return add_part(position, ranges.front());
+    if (used_part_bytes_ > part_bytes_) drop_parts();
+}
+
+bool ChunkMarker::keeps_parts_of(std::uint64_t key) const {
+    if (dropped_halves_ == 0) return true;
+    const std::uint64_t mixed = (key ^ salt_) * 0x9E3779B97F4A7C15u;
+    return mixed >> (64 - dropped_halves_) == 0;
+}
+
+void ChunkMarker::drop_parts() {
+    ++dropped_halves_;
+    for (auto it = parts_.begin(); it != parts_.end();) {
+        if (keeps_parts_of(it->first)) {
+            ++it;
+            continue;
+        }
+        fragments_[it->first >> 40].whole[it->first & ((std::uint64_t{1} << 40) - 1)] = true;
+        used_part_bytes_ -= part_entry_bytes + sizeof(ChunkRange) * it->second.capacity();
+        it = parts_.erase(it);
+    }
 }
 
 Status ChunkMarker::mark_runs(std::span<const Run> runs) {
     for (const Run& run : runs) {
         if (run.kind != RunKind::data) continue;
-        HF_TRY(const bool is_new, mark_chunk(run.chunk));
+        if (run.bytes > max_chunk_bytes || run.chunk_offset > max_chunk_bytes - run.bytes)
+            return Error(ErrorCode::corrupt, "a run beyond its chunk's end");
+        const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
+        HF_TRY(const bool is_new, mark_chunk(run.chunk, part));
         if (!is_new) continue;
         // Most chunks have none; those that have keep them as long as they live.
         const ChunkId fingerprints = fingerprints_id(keyring_, run.chunk);
-        if (index_.position_of(fingerprints)) HF_TRY_STATUS(mark_chunk(fingerprints));
+        if (index_.position_of(fingerprints)) HF_TRY_STATUS(mark_chunk(fingerprints, whole_chunk));
     }
     return {};
 }
@@ -43,7 +130,7 @@ Status ChunkMarker::mark_entry(const Entry& entry) {
     if (const auto* tree = std::get_if<ExtentTree>(&entry.content)) root = &tree->root;
     if (const auto* tree = std::get_if<DirectoryTree>(&entry.content)) root = &tree->root;
     if (root != nullptr) {
-        HF_TRY(const bool is_new, mark_chunk(*root));
+        HF_TRY(const bool is_new, mark_chunk(*root, whole_chunk));
         if (is_new) nodes_.push_back(*root);
     }
     // Inlined directories nest at most 64 deep.
@@ -71,7 +158,7 @@ Status ChunkMarker::mark_node(const ChunkId& id) {
                                               ? decode_directory_inner(node)
                                               : decode_extent_inner(node));
             for (const ChildRef& child : inner.children) {
-                HF_TRY(const bool is_new, mark_chunk(child.id));
+                HF_TRY(const bool is_new, mark_chunk(child.id, whole_chunk));
                 if (is_new) nodes_.push_back(child.id);
             }
             return {};

@@ -1,4 +1,4 @@
-// Which chunks restore points refer to.
+// Which chunks restore points refer to, and which parts of them.
 #pragma once
 
 #include "format/entry.h"
@@ -6,14 +6,23 @@
 
 namespace holdfast {
 
-// Walks manifests and remembers what it met, by place in the index: a bit for each chunk that the index
-// has (10^7 chunks: 1.2 MiB). A node is a chunk, so what one point shares with another is walked once,
-// and marking one point more costs what it does not share. For one thread.
+// Walks manifests and remembers what it met, by place in the index. A node is a chunk, so what one point
+// shares with another is walked once, and marking one point more costs what it does not share. For one
+// thread. Memory: two bits for each chunk that the index has (10^7 chunks: 2.4 MiB), and max_part_bytes for
+// the parts of chunks that are needed in part. Where that does not suffice, a random half of these chunks
+// counts as needed as they are, then half of the rest: never too little is marked, and another marker with
+// another `salt` takes another half.
 class ChunkMarker {
   public:
+    static constexpr std::size_t max_part_bytes = 24u << 20;
+
     // `index` and `chunks` outlive it. Fragments may be added to the index meanwhile.
-    ChunkMarker(const Index& index, ChunkReader& chunks, const Keyring& keyring)
-        : index_(index), chunks_(chunks), keyring_(keyring) {}
+    ChunkMarker(const Index& index,
+                ChunkReader& chunks,
+                const Keyring& keyring,
+                std::uint64_t salt = 0,
+                std::size_t part_bytes = max_part_bytes)
+        : index_(index), chunks_(chunks), keyring_(keyring), salt_(salt), part_bytes_(part_bytes) {}
 
     // What is missing or damaged ends it, or is passed over with all that only it refers to.
     enum class Damage : std::uint8_t { is_error, is_passed_over };
@@ -21,12 +30,18 @@ class ChunkMarker {
     // was marked stays so), unsupported, of the storage.
     Status mark(const Entry& root, Damage damage = Damage::is_error);
     bool is_marked(IndexPosition position) const;
+    // What of a marked chunk is needed: ascending, not adjacent. Empty: all that this place has.
+    std::span<const ChunkRange> parts(IndexPosition position) const;
 
-    // Told of each chunk when it is met first; for who looks for certain places. May be empty.
-    std::function<Status(const ChunkId&)> on_mark;
+    // Told of each place when it is met first, and of the part of the chunk that is looked for. May be
+    // empty.
+    std::function<Status(const ChunkId&, const ChunkRange&)> on_mark;
 
   private:
-    Result<bool> mark_chunk(const ChunkId& id);
+    Result<bool> mark_chunk(const ChunkId& id, const ChunkRange& part);
+    void add_part(IndexPosition position, const ChunkRange& part);
+    void drop_parts();
+    bool keeps_parts_of(std::uint64_t key) const;
     Status mark_entry(const Entry& entry);
     Status mark_runs(std::span<const Run> runs);
     Status mark_node(const ChunkId& id);
@@ -34,9 +49,17 @@ class ChunkMarker {
     const Index& index_;
     ChunkReader& chunks_;
     const Keyring& keyring_;
+    const std::uint64_t salt_;
+    const std::size_t part_bytes_;
     Damage damage_ = Damage::is_error;
-    std::vector<std::vector<bool>> bits_;  // by fragment
-    std::vector<ChunkId> nodes_;           // still to be read: the fan-out of each level on the way
+    struct Fragment {
+        std::vector<bool> met, whole;
+    };
+    std::vector<Fragment> fragments_;
+    std::unordered_map<std::uint64_t, std::vector<ChunkRange>> parts_;  // by key_of(position)
+    std::size_t used_part_bytes_ = 0;
+    unsigned dropped_halves_ = 0;
+    std::vector<ChunkId> nodes_;  // still to be read: the fan-out of each level on the way
 };
 
 }  // namespace holdfast

@@ -1,5 +1,7 @@
 #include "repository/chunk_reader.h"
 
+#include <algorithm>
+
 #include "repository/compression.h"
 
 namespace holdfast {
@@ -46,6 +48,13 @@ Status verify_id(const ChunkLocation& location,
 
 }  // namespace
 
+bool ChunkContent::has(std::uint64_t offset, std::uint64_t count) const {
+    return offset <= bytes.size() && count <= bytes.size() - offset &&
+           std::none_of(absent.begin(), absent.end(), [&](const ChunkRange& gone) {
+               return gone.offset < offset + count && offset < gone.end();
+           });
+}
+
 Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
     {
         std::lock_guard lock(mutex_);
@@ -59,16 +68,23 @@ Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
     return key;
 }
 
-Result<LocatedChunk> ChunkReader::locate(const ChunkId& id) {
-    auto located = index_.locate(id);
+Result<LocatedChunk> ChunkReader::locate(const ChunkId& id, const ChunkRange& part) {
+    auto located = index_.locate(id, part);
     if (located.ok() || located.error().code() != ErrorCode::not_found) return located;
     HF_TRY_STATUS(find_more_());
-    return index_.locate(id);
+    return index_.locate(id, part);
 }
 
 Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
+    HF_TRY(ChunkContent content, read_part(id, purpose, whole_chunk));
+    return std::move(content.bytes);
+}
+
+Result<ChunkContent> ChunkReader::read_part(const ChunkId& id,
+                                            ChunkPurpose purpose,
+                                            const ChunkRange& part) {
     for (;;) {
-        auto located = locate(id);
+        auto located = locate(id, part);
         // What a manifest refers to must be there: a missing chunk is damage.
         if (!located.ok() && located.error().code() == ErrorCode::not_found)
             return Error(ErrorCode::corrupt, located.error().message());
@@ -81,18 +97,27 @@ Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
     }
 }
 
-Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk) {
+// The first `frames` frames.
+Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t frames) {
     std::uint64_t stored_bytes = 0;
-    for (const std::uint32_t bytes : chunk.location.frame_bytes) stored_bytes += bytes;
+    for (std::size_t i = 0; i < frames; ++i) stored_bytes += chunk.location.frame_bytes[i];
     if (stored_bytes > 2ull * max_chunk_bytes) return bad(chunk.location.id, "stored size");
     Bytes stored(static_cast<std::size_t>(stored_bytes));
     HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
     return stored;
 }
 
-Result<Bytes> ChunkReader::read(const LocatedChunk& chunk) {
-    HF_TRY(const Bytes stored, read_stored(chunk));
+Result<ChunkContent> ChunkReader::read(const LocatedChunk& chunk) {
+    HF_TRY(const Bytes stored, read_stored(chunk, chunk.location.frame_bytes.size()));
     return decode(chunk, stored);
+}
+
+Result<ChunkHeader> ChunkReader::read_header(const LocatedChunk& chunk) {
+    HF_TRY(const Bytes stored, read_stored(chunk, 1));
+    HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
+    HF_TRY(const Bytes plain, cipher.open(chunk.location.first_frame, FrameRole::chunk, stored));
+    ByteReader in(plain);
+    return decode_chunk_header(in, chunk.location.raw_bytes);
 }
 
 Result<FrameCipher> ChunkReader::cipher_of(const Container& container) {
@@ -104,9 +129,10 @@ Result<FrameCipher> ChunkReader::cipher_of(const Container& container) {
 
 Result<EncodedChunk> ChunkReader::read_frames(const LocatedChunk& chunk) {
     const ChunkLocation& location = chunk.location;
-    HF_TRY(const Bytes stored, read_stored(chunk));
+    HF_TRY(const Bytes stored, read_stored(chunk, location.frame_bytes.size()));
     HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
-    EncodedChunk result{location.id, location.purpose, location.raw_bytes, location.frame_log2, {}};
+    EncodedChunk result{location.id,         location.purpose, location.raw_bytes,
+                        location.frame_log2, {},               location.absent};
     ByteSpan rest(stored);
     for (std::size_t i = 0; i < location.frame_bytes.size(); ++i) {
         HF_TRY(Bytes frame, cipher.open(location.first_frame + i, FrameRole::chunk,
@@ -135,8 +161,6 @@ Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
         if (i == 0) {
             HF_TRY(header, decode_chunk_header(in, location.raw_bytes));
         }
-        if (!header.absent.empty())
-            return Error(ErrorCode::unsupported, "thinned chunks need a newer program");
         const std::size_t raw = std::min(frame_raw, content.size() - offset);
         HF_TRY_STATUS(decompress(ByteSpan(plain).subspan(in.position()),
                                  MutableByteSpan(content).subspan(offset, raw)));
@@ -145,10 +169,13 @@ Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
     return content;
 }
 
-Result<Bytes> ChunkReader::decode(const LocatedChunk& chunk, ByteSpan stored) {
-    ChunkHeader header;
-    HF_TRY(Bytes content, unseal(chunk, stored, header));
-    HF_TRY_STATUS(verify_id(chunk.location, header, content, keyring_));
+Result<ChunkContent> ChunkReader::decode(const LocatedChunk& chunk, ByteSpan stored) {
+    ChunkContent content;
+    HF_TRY(content.bytes, unseal(chunk, stored, content.header));
+    HF_TRY_STATUS(verify_id(chunk.location, content.header, content.bytes, keyring_));
+    content.absent = content.header.absent_ranges(chunk.location.raw_bytes);
+    if (content.absent != chunk.location.absent)
+        return bad(chunk.location.id, "not what its table says that is absent");
     return content;
 }
 

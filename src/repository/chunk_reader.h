@@ -9,6 +9,16 @@
 
 namespace holdfast {
 
+// A chunk's raw bytes, proven by its id. What is absent are zeros.
+struct ChunkContent {
+    ChunkHeader header;
+    Bytes bytes;
+    std::vector<ChunkRange> absent;
+
+    // Whether all of `part` is in it. It may reach beyond the end: then it is not.
+    bool has(std::uint64_t offset, std::uint64_t count) const;
+};
+
 // Opened containers' keys are kept. Thread-safe. Memory: what the caller holds, and 100 bytes for
 // each of the last 4,096 containers.
 class ChunkReader {
@@ -23,15 +33,20 @@ class ChunkReader {
     // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
     // seal only). Errors: not_found (no such chunk or object), corrupt.
     Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
-    Result<Bytes> read(const LocatedChunk& chunk);
+    // As much as a place has that has `part`. Errors: as read.
+    Result<ChunkContent> read_part(const ChunkId& id, ChunkPurpose purpose, const ChunkRange& part);
+    // What this place has. Errors: as read.
+    Result<ChunkContent> read(const LocatedChunk& chunk);
+    // How it is divided, and what is absent. Errors: as read.
+    Result<ChunkHeader> read_header(const LocatedChunk& chunk);
     // The frames, unsealed and otherwise as they are, ready to be sealed again. Errors: as read.
     Result<EncodedChunk> read_frames(const LocatedChunk& chunk);
     // The stored frames of `chunk` are already in memory (`stored`).
-    Result<Bytes> decode(const LocatedChunk& chunk, ByteSpan stored);
+    Result<ChunkContent> decode(const LocatedChunk& chunk, ByteSpan stored);
 
   private:
-    Result<LocatedChunk> locate(const ChunkId& id);
-    Result<Bytes> read_stored(const LocatedChunk& chunk);
+    Result<LocatedChunk> locate(const ChunkId& id, const ChunkRange& part);
+    Result<Bytes> read_stored(const LocatedChunk& chunk, std::size_t frames);
     Result<FrameCipher> cipher_of(const Container& container);
     Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);

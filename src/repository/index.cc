@@ -16,14 +16,16 @@ namespace {
 constexpr std::uint64_t flat_magic = 0x31305849'54534648u;
 constexpr std::size_t header_bytes = 32, location_bytes = 32;
 
+// The rank of a place that nothing can be read from.
+constexpr int worthless = 8;
+
 Error torn() {
     return {ErrorCode::corrupt, "damaged index cache"};
 }
 
 // A torn cache file must not send a read beyond its object.
 bool is_within(const ChunkLocation& location, const Container& container) {
-    std::uint64_t total = 0;
-    for (const std::uint32_t bytes : location.frame_bytes) total += bytes;
+    const std::uint64_t total = location.stored_bytes();
     return !location.frame_bytes.empty() && location.offset <= container.object_bytes &&
            total <= container.object_bytes - location.offset;
 }
@@ -55,9 +57,9 @@ Bytes FlatFragment::layout(const IndexFragmentRecord& record) {
         out.u32(chunk.first_frame);
         out.u64(chunk.offset);
         out.u32(chunk.raw_bytes);
-        out.u32(pack_layout(chunk.purpose, chunk.frame_log2));
+        out.u32(pack_layout(chunk));
         out.u64(frames.size());
-        for (const std::uint32_t bytes : chunk.frame_bytes) frame_writer.varint(bytes);
+        encode_frames(chunk, frame_writer);
     }
     out.bytes(frames);
     for (std::size_t i = 0; i < 8; ++i)
@@ -152,6 +154,15 @@ std::uint32_t FlatFragment::container_of(std::size_t position) const {
     return in.u32();
 }
 
+std::uint32_t FlatFragment::raw_bytes(std::size_t position) const {
+    ByteReader in({locations_ + location_bytes * position + 16, 4});
+    return in.u32();
+}
+
+bool FlatFragment::is_thinned(std::size_t position) const {
+    return (locations_[location_bytes * position + 20] & 0x80) != 0;
+}
+
 ChunkLocation FlatFragment::location(std::size_t position) const {
     ByteReader in({locations_ + location_bytes * position, location_bytes});
     ChunkLocation location;
@@ -160,14 +171,13 @@ ChunkLocation FlatFragment::location(std::size_t position) const {
     location.first_frame = in.u32();
     location.offset = in.u64();
     location.raw_bytes = in.u32();
-    unpack_layout(in, location.purpose, location.frame_log2);
-    in.bytes(3);
+    const auto layout = static_cast<std::uint8_t>(in.u32());
     const std::uint64_t start = in.u64();
-    const std::size_t count = frame_count_of(location.raw_bytes, location.frame_log2);
     if (start > frames_.size()) return location;
     ByteReader frames(frames_.subspan(static_cast<std::size_t>(start)));
-    for (std::size_t i = 0; i < count && frames.ok(); ++i)
-        location.frame_bytes.push_back(static_cast<std::uint32_t>(frames.varint()));
+    decode_frames(layout, frames, location);
+    // A torn cache: locate() finds that there are no frames.
+    if (!frames.ok()) location.frame_bytes.clear();
     return location;
 }
 
@@ -177,15 +187,15 @@ void Index::add(std::shared_ptr<const FlatFragment> fragment, Origin origin) {
     origins_.push_back(origin);
 }
 
-std::optional<IndexPosition> Index::find(const ChunkId& id) const {
+std::optional<IndexPosition> Index::find(const ChunkId& id, const ChunkRange& part) const {
     std::optional<IndexPosition> best;
-    int best_rank = 4;
+    int best_rank = worthless;
     for (std::size_t number = fragments_.size(); number-- > 0 && best_rank > 0;) {
         const FlatFragment& fragment = *fragments_[number];
         const auto first = fragment.find(id);
         for (std::size_t i = first.value_or(fragment.chunk_count());
              i < fragment.chunk_count() && fragment.has(i, id); ++i) {
-            const int rank = rank_of(number, i);
+            const int rank = rank_of(number, i, part);
             if (rank >= best_rank) continue;
             best_rank = rank;
             best = IndexPosition{number, i};
@@ -194,22 +204,26 @@ std::optional<IndexPosition> Index::find(const ChunkId& id) const {
     return best;
 }
 
-// How little a place is worth; 4: nothing.
-int Index::rank_of(std::size_t number, std::size_t chunk) const {
-    const int rank = origins_[number] == Origin::fragment ? 0 : 1;
-    if (excluded_.empty() && condemned_.empty()) return rank;
+// How little a place is worth.
+int Index::rank_of(std::size_t number, std::size_t chunk, const ChunkRange& part) const {
     const FlatFragment& fragment = *fragments_[number];
+    int rank = origins_[number] == Origin::fragment ? 0 : 2;
+    if (fragment.is_thinned(chunk)) {
+        if (!fragment.location(chunk).has(part)) return worthless;
+        ++rank;
+    }
+    if (excluded_.empty() && condemned_.empty()) return rank;
     const std::uint32_t container = fragment.container_of(chunk);
     // Of a damaged fragment locate() says what it is.
     if (container >= fragment.containers().size()) return rank;
     const ObjectId& object = fragment.containers()[container].header.object;
-    if (excluded_.contains(object)) return 4;
-    return condemned_.contains(object) ? rank + 2 : rank;
+    if (excluded_.contains(object)) return worthless;
+    return condemned_.contains(object) ? rank + 4 : rank;
 }
 
-bool Index::contains(const ChunkId& id) const {
+bool Index::contains(const ChunkId& id, const ChunkRange& part) const {
     std::shared_lock lock(mutex_);
-    const auto found = find(id);
+    const auto found = find(id, part);
     if (!found || condemned_.empty()) return found.has_value();
     const FlatFragment& fragment = *fragments_[found->fragment];
     const std::uint32_t container = fragment.container_of(found->chunk);
@@ -240,14 +254,19 @@ void Index::clear() {
     condemned_.clear();
 }
 
-std::optional<IndexPosition> Index::position_of(const ChunkId& id) const {
+std::optional<IndexPosition> Index::position_of(const ChunkId& id, const ChunkRange& part) const {
     std::shared_lock lock(mutex_);
-    return find(id);
+    return find(id, part);
 }
 
-Result<LocatedChunk> Index::locate(const ChunkId& id) const {
+std::uint32_t Index::raw_bytes(IndexPosition position) const {
     std::shared_lock lock(mutex_);
-    const auto position = find(id);
+    return fragments_[position.fragment]->raw_bytes(position.chunk);
+}
+
+Result<LocatedChunk> Index::locate(const ChunkId& id, const ChunkRange& part) const {
+    std::shared_lock lock(mutex_);
+    const auto position = find(id, part);
     if (!position)
         return Error(ErrorCode::not_found,
                      "chunk " + id.hex().substr(0, 16) + " is not in the index");

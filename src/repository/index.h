@@ -40,6 +40,9 @@ class FlatFragment {
     bool has(std::size_t position, const ChunkId& id) const;
     // The number of its container; of a damaged fragment there may be no such.
     std::uint32_t container_of(std::size_t position) const;
+    std::uint32_t raw_bytes(std::size_t position) const;
+    // Whether prune has taken something out of it.
+    bool is_thinned(std::size_t position) const;
     ChunkLocation location(std::size_t position) const;
     ChunkId id(std::size_t position) const;
 
@@ -63,7 +66,10 @@ struct IndexPosition {
     std::size_t fragment = 0, chunk = 0;
 };
 
-// The fragments of an open repository. Thread-safe.
+inline constexpr ChunkRange whole_chunk{0, UINT32_MAX};
+
+// The fragments of an open repository. Thread-safe. Who asks for a part of a chunk is answered with a place
+// that has that part; a chunk may be thinned where it stands.
 class Index {
   public:
     // Of what no stored fragment says, only the tables of packs: it counts where there is nothing else.
@@ -78,21 +84,24 @@ class Index {
     // Forgets all fragments, and what is lost or condemned.
     void clear();
     // Whether a chunk can be relied upon.
-    bool contains(const ChunkId& id) const;
+    bool contains(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
     // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then
-    // the one that was added last.
+    // one that is not thinned, then the one that was added last.
     // Errors: not_found.
-    Result<LocatedChunk> locate(const ChunkId& id) const;
+    Result<LocatedChunk> locate(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
     // The place that locate() takes.
-    std::optional<IndexPosition> position_of(const ChunkId& id) const;
+    std::optional<IndexPosition> position_of(const ChunkId& id,
+                                             const ChunkRange& part = whole_chunk) const;
+    // Raw bytes of the chunk there.
+    std::uint32_t raw_bytes(IndexPosition position) const;
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
     // The ids of all containers that a fragment names.
     std::set<ObjectId> containers() const;
 
   private:
     // For who holds the mutex.
-    std::optional<IndexPosition> find(const ChunkId& id) const;
-    int rank_of(std::size_t number, std::size_t chunk) const;
+    std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part) const;
+    int rank_of(std::size_t number, std::size_t chunk, const ChunkRange& part) const;
 
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;

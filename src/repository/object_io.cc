@@ -38,7 +38,8 @@ void ObjectEncoder::add_frame(FrameRole role, Bytes frame, std::vector<std::uint
 
 void ObjectEncoder::add_chunk(EncodedChunk chunk) {
     HF_CHECK(table_.record_frame_bytes.empty());
-    StoredChunk stored{chunk.id, chunk.purpose, chunk.raw_bytes, chunk.frame_log2, {}};
+    StoredChunk stored{chunk.id, chunk.purpose,          chunk.raw_bytes, chunk.frame_log2,
+                       {},       std::move(chunk.absent)};
     for (Bytes& frame : chunk.frames)
         add_frame(FrameRole::chunk, std::move(frame), stored.frame_bytes);
     table_.chunks.push_back(std::move(stored));

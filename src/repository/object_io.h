@@ -14,6 +14,7 @@ struct EncodedChunk {
     std::uint32_t raw_bytes = 0;
     std::uint8_t frame_log2 = 0;
     std::vector<Bytes> frames;
+    std::vector<ChunkRange> absent;
 
     std::size_t bytes() const {
         std::size_t total = 0;

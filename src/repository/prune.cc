@@ -1,9 +1,11 @@
 #include "repository/prune.h"
 
 #include <algorithm>
+#include <bit>
+#include <queue>
 #include <tuple>
 
-#include "repository/chunk_marker.h"
+#include "repository/thinning.h"
 #include "repository/write_session.h"
 
 namespace holdfast {
@@ -14,11 +16,36 @@ struct Use {
     std::string name;
     std::uint64_t object_bytes = 0;
     std::uint64_t live_bytes = 0, dead_bytes = 0;  // stored bytes of its chunks
+    // Stored bytes in needed chunks that thinning takes out: an estimate by the bytes that nobody needs
+    // until the chunks' members are looked at, for these may be needed in part.
+    std::uint64_t thin_bytes = 0;
+    bool is_estimate = true;
     std::uint64_t live_chunks = 0;
+    std::vector<IndexPosition> partly_live;  // as many as the marker keeps parts of
+
+    std::uint64_t garbage() const { return dead_bytes + thin_bytes; }
+    double garbage_share() const {
+        return static_cast<double>(garbage()) / static_cast<double>(dead_bytes + live_bytes);
+    }
     bool is_there = false;         // in the storage
     bool belongs_to_writer = false;  // of a session that goes on: not ours to judge
     bool is_removed_point = false;
 };
+
+// All of a chunk that stands here.
+std::vector<ChunkRange> present_ranges(const ChunkLocation& chunk) {
+    std::vector<ChunkRange> ranges;
+    std::uint32_t end = 0;
+    const auto add_until = [&](std::uint32_t offset) {
+        if (offset > end) ranges.push_back({end, offset - end});
+    };
+    for (const ChunkRange& gone : chunk.absent) {
+        add_until(gone.offset);
+        end = gone.end();
+    }
+    add_until(chunk.raw_bytes);
+    return ranges;
+}
 
 // A point that its session verifies at this moment refers to what that session stores again.
 ChunkMarker::Damage damage_of(const PointInfo& point) {
@@ -54,17 +81,21 @@ class Prune {
     bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
     Status mark_points();
     Status count_uses();
-    void decide_fates();
+    void count_chunk(Use& use, const FlatFragment& fragment, IndexPosition position);
+    Status decide_fates();
+    Status refine(Use& use);
     void sum_up();
 
     struct LiveChunk;
     Status copy_live();
     Status copy_chunks(std::vector<LiveChunk>& batch);
+    Result<EncodedChunk> copy_of(const LocatedChunk& chunk, IndexPosition position);
     Status condemn();
     Status find_waiting();
     Status mark_again();
     Status rescue();
     void let_go_of_needed();
+    bool has_other_place(const FlatFragment& fragment, IndexPosition position) const;
     Status sweep();
     IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
     Status clean_index();
@@ -90,6 +121,7 @@ class Prune {
     PrunePlan plan_;
     PruneReport report_;
 
+    Compressor compressor_{CompressionLevel::standard};
     std::unique_ptr<WriteSession> session_;
     std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
     std::set<ObjectId> condemned_;           // by those of them that may be swept
@@ -122,7 +154,9 @@ Status Prune::look() {
     HF_TRY_STATUS(repository_.exclude_lost_containers());
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
-    marker_.emplace(*index_, *chunks_, repository_.keyring());
+    const auto salt = repository_.random().array<8>();
+    marker_.emplace(*index_, *chunks_, repository_.keyring(), std::bit_cast<std::uint64_t>(salt),
+                    options_.max_part_bytes);
     HF_TRY(tombstones_, read_tombstones(repository_));
     // What an earlier prune has condemned counts only where there is no other copy.
     for (const Tombstone& tombstone : tombstones_)
@@ -197,30 +231,71 @@ Status Prune::count_uses() {
     for (std::size_t number = 0; number < fragments.size(); ++number) {
         const FlatFragment& fragment = *fragments[number];
         for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
-            const ChunkLocation chunk = fragment.location(i);
-            if (chunk.container >= fragment.containers().size())
+            const std::uint32_t container_number = fragment.container_of(i);
+            if (container_number >= fragment.containers().size())
                 return Error(ErrorCode::corrupt, "damaged index: no such container");
-            const Container& container = fragment.containers()[chunk.container];
+            const Container& container = fragment.containers()[container_number];
             Use& use = uses_[container.header.object];
             use.name = container_name(container);
             use.object_bytes = container.object_bytes;
             use.belongs_to_writer = container.header.kind != ObjectKind::restore_point &&
                                     writers_.contains(container.session);
-            std::uint64_t bytes = 0;
-            for (const std::uint32_t frame : chunk.frame_bytes) bytes += frame;
-            if (marker_->is_marked({number, i})) {
-                use.live_bytes += bytes;
-                ++use.live_chunks;
-            } else {
-                use.dead_bytes += bytes;
-            }
+            count_chunk(use, fragment, {number, i});
         }
     }
     return {};
 }
 
-void Prune::decide_fates() {
-    std::vector<std::pair<double, ObjectId>> partly_dead;
+namespace {
+
+// The stored bytes that `raw_bytes` of a chunk take.
+std::uint64_t stored_share(const ChunkLocation& chunk, std::uint64_t raw_bytes) {
+    std::uint64_t there = chunk.raw_bytes;
+    for (const ChunkRange& range : chunk.absent) there -= range.bytes;
+    return there == 0 ? 0 : chunk.stored_bytes() * raw_bytes / there;
+}
+
+}  // namespace
+
+void Prune::count_chunk(Use& use, const FlatFragment& fragment, IndexPosition position) {
+    const ChunkLocation chunk = fragment.location(position.chunk);
+    const std::uint64_t bytes = chunk.stored_bytes();
+    if (!marker_->is_marked(position)) {
+        use.dead_bytes += bytes;
+        return;
+    }
+    use.live_bytes += bytes;
+    ++use.live_chunks;
+    const auto parts = marker_->parts(position);
+    if (parts.empty()) return;
+    std::uint64_t unneeded = chunk.raw_bytes;
+    for (const ChunkRange& part : parts) unneeded -= part.bytes;
+    for (const ChunkRange& range : chunk.absent) unneeded -= range.bytes;
+    if (unneeded == 0) return;
+    use.thin_bytes += stored_share(chunk, unneeded);
+    use.partly_live.push_back(position);
+}
+
+// Looks at the members of chunks that are needed in part.
+Status Prune::refine(Use& use) {
+    use.is_estimate = false;
+    use.thin_bytes = 0;
+    const auto fragments = index_->fragments();
+    for (const IndexPosition position : use.partly_live) {
+        HF_TRY_STATUS(check_stop());
+        const FlatFragment& fragment = *fragments[position.fragment];
+        ChunkLocation chunk = fragment.location(position.chunk);
+        const Container& container = fragment.containers()[chunk.container];
+        HF_TRY(const ChunkHeader header, chunks_->read_header({container, chunk}));
+        use.thin_bytes += stored_share(
+            chunk, dead_bytes(header, chunk.raw_bytes, marker_->parts(position)));
+    }
+    return {};
+}
+
+Status Prune::decide_fates() {
+    // Those that are dead most win most for each byte that is copied.
+    std::priority_queue<std::pair<double, ObjectId>> partly_dead;
     for (auto& [id, use] : uses_) {
         // data/<16>/<32>: packs that the index does not name.
         if (!use.name.starts_with("points/") && use.name.size() > 21)
@@ -234,21 +309,28 @@ void Prune::decide_fates() {
             fates_[id] = Fate::goes;
         } else if (is_point) {
             fates_[id] = Fate::is_rewritten;
-        } else if (use.dead_bytes != 0) {
-            plan_.dead_bytes += use.dead_bytes;
-            partly_dead.emplace_back(static_cast<double>(use.dead_bytes) /
-                                         static_cast<double>(use.dead_bytes + use.live_bytes),
-                                     id);
+        } else if (use.garbage() != 0) {
+            plan_.dead_bytes += use.garbage();
+            partly_dead.emplace(use.garbage_share(), id);
         }
     }
-    // Those that are dead most win most for each byte that is copied.
-    std::sort(partly_dead.rbegin(), partly_dead.rend());
     std::uint64_t left = plan_.dead_bytes;
-    for (const auto& [share, id] : partly_dead) {
-        if (left <= plan_.live_bytes / 100 * options_.max_dead_percent) break;
-        fates_[id] = Fate::is_rewritten;
-        left -= uses_.at(id).dead_bytes;
+    while (!partly_dead.empty() && left > plan_.live_bytes / 100 * options_.max_dead_percent) {
+        const ObjectId id = partly_dead.top().second;
+        partly_dead.pop();
+        Use& use = uses_.at(id);
+        left -= use.garbage();
+        if (!use.is_estimate || use.partly_live.empty()) {
+            fates_[id] = Fate::is_rewritten;
+            continue;
+        }
+        plan_.dead_bytes -= use.garbage();
+        HF_TRY_STATUS(refine(use));
+        plan_.dead_bytes += use.garbage();
+        left += use.garbage();
+        if (use.garbage() != 0) partly_dead.emplace(use.garbage_share(), id);
     }
+    return {};
 }
 
 void Prune::sum_up() {
@@ -260,7 +342,7 @@ void Prune::sum_up() {
             if (!use.is_removed_point) plan_.dead_bytes += use.dead_bytes;
         } else {
             ++plan_.rewritten_objects;
-            plan_.copied_bytes += use.live_bytes;
+            plan_.copied_bytes += use.live_bytes - use.thin_bytes;
         }
     }
     plan_.reclaimed_bytes -= std::min(plan_.reclaimed_bytes, plan_.copied_bytes);
@@ -271,7 +353,7 @@ Result<PrunePlan> Prune::plan() {
     HF_TRY_STATUS(look());
     HF_TRY_STATUS(mark_points());
     HF_TRY_STATUS(count_uses());
-    decide_fates();
+    HF_TRY_STATUS(decide_fates());
     sum_up();
     return plan_;
 }
@@ -283,7 +365,17 @@ struct Prune::LiveChunk {
     IndexPosition position;
 };
 
-// Sealed again as they are, in the order in which they stand.
+// Without the members that nobody needs; else as it is.
+Result<EncodedChunk> Prune::copy_of(const LocatedChunk& chunk, IndexPosition position) {
+    const auto parts = marker_->parts(position);
+    if (parts.empty()) return chunks_->read_frames(chunk);
+    HF_TRY(ChunkContent content, chunks_->read(chunk));
+    if (dead_bytes(content.header, chunk.location.raw_bytes, parts) == 0)
+        return chunks_->read_frames(chunk);
+    return thin(chunk, std::move(content), parts, repository_.keyring(), compressor_);
+}
+
+// Sealed again, in the order in which they stand.
 Status Prune::copy_chunks(std::vector<LiveChunk>& batch) {
     std::sort(batch.begin(), batch.end(), [](const LiveChunk& a, const LiveChunk& b) {
         return std::tie(a.container, a.offset) < std::tie(b.container, b.offset);
@@ -294,7 +386,7 @@ Status Prune::copy_chunks(std::vector<LiveChunk>& batch) {
         const FlatFragment& fragment = *fragments[live.position.fragment];
         ChunkLocation chunk = fragment.location(live.position.chunk);
         const Container& container = fragment.containers()[chunk.container];
-        HF_TRY(EncodedChunk copy, chunks_->read_frames({container, std::move(chunk)}));
+        HF_TRY(EncodedChunk copy, copy_of({container, std::move(chunk)}, live.position));
         progress_.bytes += copy.bytes();
         HF_TRY_STATUS(session_->append(std::move(copy)));
         HF_TRY_STATUS(session_->maybe_checkpoint());
@@ -409,6 +501,18 @@ Status Prune::rescue() {
     }
 }
 
+// Whether all that is needed of a chunk stands elsewhere too, in containers that stay.
+bool Prune::has_other_place(const FlatFragment& fragment, IndexPosition position) const {
+    const ChunkLocation chunk = fragment.location(position.chunk);
+    const auto marked = marker_->parts(position);
+    std::vector<ChunkRange> needed(marked.begin(), marked.end());
+    if (needed.empty()) needed = present_ranges(chunk);
+    return std::all_of(needed.begin(), needed.end(), [&](const ChunkRange& part) {
+        const auto located = index_->locate(chunk.id, part);
+        return located.ok() && !condemned_.contains(located->container.header.object);
+    });
+}
+
 void Prune::let_go_of_needed() {
     const auto fragments = index_->fragments();
     for (std::size_t number = 0; number < fragments.size(); ++number) {
@@ -420,10 +524,7 @@ void Prune::let_go_of_needed() {
             const ObjectId& object = fragment.containers()[container].header.object;
             if (!condemned_.contains(object)) continue;
             // Marked here: before it was copied, or because there is no other.
-            const auto located = index_->locate(fragment.id(i));
-            if (!located.ok() || located->container.header.object == object ||
-                condemned_.contains(located->container.header.object))
-                condemned_.erase(object);
+            if (!has_other_place(fragment, {number, i})) condemned_.erase(object);
         }
     }
 }

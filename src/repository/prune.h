@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "base/progress.h"
+#include "repository/chunk_marker.h"
 #include "repository/leases.h"
 #include "repository/repository.h"
 
@@ -17,6 +18,9 @@ struct PruneOptions {
     // Containers are written anew, without what is dead in them, until no more than this part of all
     // that is left is dead.
     unsigned max_dead_percent = 5;
+    // For what is needed of chunks that are needed in part; with less, the space of fewer of their members
+    // is taken back at once.
+    std::size_t max_part_bytes = ChunkMarker::max_part_bytes;
 };
 
 // What a prune would do: found out without writing anything.

@@ -71,13 +71,13 @@ Status WriteSession::adopt(const SessionId& session) {
     });
 }
 
-bool WriteSession::contains(const ChunkId& id) const {
+bool WriteSession::contains(const ChunkId& id, const ChunkRange& part) const {
     Shard& shard = claimed_[id.bytes[0] % claimed_.size()];
     {
         std::lock_guard lock(shard.mutex);
         if (shard.ids.contains(id)) return true;
     }
-    return index_->contains(id);
+    return index_->contains(id, part);
 }
 
 bool WriteSession::claim(const ChunkId& id) {
@@ -250,7 +250,9 @@ Status WriteSession::verify(const RestorePointRecord& record, const RestorePoint
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     open_packs();
     ChunkMarker marker(*index_, *reader, repository_.keyring());
-    marker.on_mark = [this](const ChunkId& id) { return store_again(id); };
+    marker.on_mark = [this](const ChunkId& id, const ChunkRange& part) {
+        return store_again(id, part);
+    };
     const Status marked = marker.mark(record.root);
     HF_TRY_STATUS(data_->finish(PackWriter::SmallRest::write));
     HF_TRY_STATUS(metadata_->finish(PackWriter::SmallRest::write));
@@ -267,8 +269,8 @@ Status WriteSession::verify(const RestorePointRecord& record, const RestorePoint
 }
 
 // A chunk that can still be read and may be gone soon.
-Status WriteSession::store_again(const ChunkId& id) {
-    HF_TRY(const LocatedChunk located, index_->locate(id));
+Status WriteSession::store_again(const ChunkId& id, const ChunkRange& part) {
+    HF_TRY(const LocatedChunk located, index_->locate(id, part));
     if (!index_->is_condemned(located.container.header.object)) return {};
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     HF_TRY(EncodedChunk chunk, reader->read_frames(located));

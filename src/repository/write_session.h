@@ -28,7 +28,8 @@ class WriteSession {
     ~WriteSession();
 
     SessionId id() const { return lease_.session(); }
-    bool contains(const ChunkId& id) const;
+    // Whether somebody has stored this part of the chunk, where it stays.
+    bool contains(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
     // True when nobody has the chunk: the caller must append it.
     bool claim(const ChunkId& id);
     Status append(EncodedChunk chunk);
@@ -73,7 +74,7 @@ class WriteSession {
     using Chunks = std::vector<EncodedChunk>;
     Result<PointName> put_point(const RestorePointRecord& record, std::span<Chunks> chunks);
     Status verify(const RestorePointRecord& record, const RestorePointId& point);
-    Status store_again(const ChunkId& id);
+    Status store_again(const ChunkId& id, const ChunkRange& part);
     void fold();
     void remove_partial();
 

@@ -496,7 +496,8 @@ Status Restore::flush_window() {
     std::map<ObjectId, std::uint64_t> containers;
     for (std::size_t i = 0; i < window_.size(); ++i) {
         std::uint64_t container = UINT64_MAX, offset = 0;
-        const auto located = index_->locate(window_[i].chunk);
+        const auto located = index_->locate(
+            window_[i].chunk, {window_[i].chunk_offset, static_cast<std::uint32_t>(window_[i].bytes)});
         if (located.ok()) {
             container = containers.try_emplace(located->container.header.object, containers.size())
                             .first->second;
@@ -542,18 +543,24 @@ void Restore::count_bytes(std::uint64_t written, std::uint64_t compared) {
 // One chunk, and all pieces of the window that are in it.
 void Restore::fetch(std::span<const Piece> pieces) {
     if (stop_.stop_requested()) return;
-    const auto content = chunks_->read(pieces[0].chunk, ChunkPurpose::data);
+    Result<ChunkContent> content = ChunkContent();
     std::uint64_t written = 0, compared = 0;
     for (const Piece& piece : pieces) {
         FileWriter& file = *piece.file;
+        // Where prune has thinned a chunk, another piece may stand elsewhere.
+        if (content.ok() && !content->has(piece.chunk_offset, piece.bytes))
+            content = chunks_->read_part(
+                piece.chunk, ChunkPurpose::data,
+                {piece.chunk_offset, static_cast<std::uint32_t>(piece.bytes)});
         if (!content.ok()) {
             file_problem(file, content.error());
-        } else if (piece.chunk_offset + piece.bytes > content->size()) {
+        } else if (!content->has(piece.chunk_offset, piece.bytes)) {
             file_problem(file, Error(ErrorCode::corrupt, "a run beyond its chunk's end"));
         } else if (!file.has_failed()) {
             const auto done = file.data(
                 piece.file_offset,
-                ByteSpan(*content).subspan(piece.chunk_offset, static_cast<std::size_t>(piece.bytes)));
+                ByteSpan(content->bytes)
+                    .subspan(piece.chunk_offset, static_cast<std::size_t>(piece.bytes)));
             if (!done.ok()) file_problem(file, done.error());
             else written += *done;
             compared += piece.bytes;

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import blake3
 from envelope import CHUNK_FRAME, FINGERPRINTS, ChunkRow, FrameOpener, Header, decompress
-from errors import Damaged, Refused, Unsupported, require
+from errors import Damaged, Refused, require
 from fields import Fields
 
 GIVEN_LENGTHS, ABSENT_MEMBERS = 1, 2
@@ -26,31 +26,50 @@ class Copy(NamedTuple):
 
 
 def parse_chunk_header(fields, raw_bytes):
-    """Chunk header: the members' lengths, and `uniform`."""
+    """Chunk header: the members' lengths, `uniform`, and the hashes of absent ones by index."""
     flags = fields.u8()
     require(flags <= GIVEN_LENGTHS | ABSENT_MEMBERS, 'unknown chunk header flags %d' % flags)
-    if flags & ABSENT_MEMBERS:
-        raise Unsupported('a thinned chunk')
     if flags & GIVEN_LENGTHS:
+        uniform = 0
         lengths = [fields.varint(most=raw_bytes) for _ in range(fields.count(smallest=1))]
         require(lengths and sum(lengths) == raw_bytes, 'members do not add up to the chunk')
-        return lengths, 0
-    uniform = fields.varint(most=raw_bytes)
-    size = uniform or raw_bytes
-    return [min(size, raw_bytes - at) for at in range(0, raw_bytes, size)], uniform
+    else:
+        uniform = fields.varint(most=raw_bytes)
+        size = uniform or raw_bytes
+        lengths = [min(size, raw_bytes - at) for at in range(0, raw_bytes, size)]
+    absent = {}
+    if flags & ABSENT_MEMBERS:
+        pairs = [(fields.varint(most=len(lengths) - 1), fields.bytes(32))
+                 for _ in range(fields.count(smallest=33))]
+        require(pairs and all(a[0] < b[0] for a, b in zip(pairs, pairs[1:])), 'absent members')
+        absent = dict(pairs)
+    return lengths, uniform, absent
+
+
+def absent_ranges(lengths, absent):
+    """Table: the absent members' bytes, joined where they touch."""
+    ranges, at = [], 0
+    for index, length in enumerate(lengths):
+        if index in absent and length:
+            if ranges and sum(ranges[-1]) == at:
+                ranges[-1] = (ranges[-1][0], ranges[-1][1] + length)
+            else:
+                ranges.append((at, length))
+        at += length
+    return tuple(ranges)
 
 
 def join_frames(plaintexts, row):
-    """Chunks: content, members' lengths and `uniform`, out of the plaintexts of all frames."""
+    """Chunks: content, and what the header says, out of the plaintexts of all frames."""
     frame_bytes = 1 << row.frame_log2 if row.frame_log2 else row.raw_bytes
     pieces = []
     for number, plaintext in enumerate(plaintexts):
         fields = Fields(plaintext, 'chunk frame')
         if number == 0:
-            lengths, uniform = parse_chunk_header(fields, row.raw_bytes)
+            header = parse_chunk_header(fields, row.raw_bytes)
         size = min(frame_bytes, row.raw_bytes - number * frame_bytes)
         pieces.append(decompress(fields.u8(), fields.rest(), size))
-    return b''.join(pieces), lengths, uniform
+    return b''.join(pieces), *header
 
 
 class ChunkIds:
@@ -96,22 +115,27 @@ class ChunkStore:
         require(chunk_id in self._copies, 'chunk %s is nowhere' % chunk_id.hex())
         return self._copies[chunk_id]
 
-    def content(self, chunk_id, purpose):
-        """Chunks: one may stand in several objects; any copy that proves itself serves."""
-        if chunk_id in self._cache:
-            self._cache.move_to_end(chunk_id)
-            return self._cache[chunk_id]
+    def content(self, chunk_id, purpose, offset=0, size=None):
+        """Chunks: one may stand in several objects; any copy that proves itself and has the part
+        serves."""
+        size = self.raw_bytes(chunk_id) if size is None else size
+        problem = 'no copy has the part that is needed'
         for copy in self._copies_of(chunk_id):
+            if not copy.row.has(offset, size):
+                continue
+            if copy in self._cache:
+                self._cache.move_to_end(copy)
+                return self._cache[copy]
             require(copy.row.purpose == purpose, 'chunk %s has purpose %d, not %d'
                     % (chunk_id.hex(), copy.row.purpose, purpose))
             try:
-                return self._cached(chunk_id, self.prove(copy))
+                return self._cached(copy, self.prove(copy))
             except (Refused, OSError) as error:
                 problem = error
         raise Damaged('chunk %s: %s' % (chunk_id.hex(), problem))
 
-    def _cached(self, chunk_id, content):
-        self._cache[chunk_id] = content
+    def _cached(self, copy, content):
+        self._cache[copy] = content
         self._cached_bytes += len(content)
         while self._cached_bytes > CACHE_BYTES:
             self._cached_bytes -= len(self._cache.popitem(last=False)[1])
@@ -120,9 +144,11 @@ class ChunkStore:
     def prove(self, copy):
         """Reads one copy and recomputes its id; the id of fingerprints cannot be proven so."""
         container, row = copy
-        content, lengths, uniform = join_frames(self._plaintexts(container, row), row)
+        content, lengths, uniform, absent = join_frames(self._plaintexts(container, row), row)
+        require(absent_ranges(lengths, absent) == row.absent, 'the table says something else is absent')
         if row.purpose != FINGERPRINTS:
             hashes = self._ids.member_hashes(list(_members(content, lengths)))
+            hashes = [absent.get(index, found) for index, found in enumerate(hashes)]
             require(self._ids.chunk_id(row.purpose, lengths, hashes) == row.chunk_id,
                     'the content is not that of the chunk\'s id')
             if uniform:

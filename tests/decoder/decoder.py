@@ -114,6 +114,7 @@ def decode(repository):
     compared = repository.prove_rest()
     yield {'summary': {'objects': repository.objects, 'restore_points': len(points),
                        'chunks': len(repository.chunks.proven), 'fingerprints_compared': compared,
+                       'thinned_chunks': repository.thinned_chunks(),
                        'problems': repository.problems}}
 
 

@@ -124,19 +124,24 @@ class ChunkRow(NamedTuple):
     first_frame: int
     offset: int
     stored: tuple
+    absent: tuple = ()       # of (offset, bytes)
 
     def stored_bytes(self):
         return sum(self.stored)
 
+    def has(self, offset, size):
+        return all(at >= offset + size or offset >= at + count for at, count in self.absent)
+
 
 def parse_layout(fields, raw_bytes):
-    """Table: the purpose, frame_log2, and the number of frames that follows from it."""
+    """Table, layout: the purpose, frame_log2 with the number of frames that follows from it, and
+    whether something is absent."""
     layout = fields.u8()
-    purpose, frame_log2 = layout >> 5, layout & 0x1F
+    purpose, frame_log2 = layout >> 5 & 3, layout & 0x1F
     require(purpose in (DATA, NODE, FINGERPRINTS), 'unknown chunk purpose %d' % purpose)
     require(frame_log2 == 0 or 12 <= frame_log2 <= 24, 'unknown frame_log2 %d' % frame_log2)
     frames = -(-raw_bytes >> frame_log2) if frame_log2 else 1
-    return purpose, frame_log2, frames
+    return purpose, frame_log2, frames, bool(layout & 0x80)
 
 
 def parse_raw_bytes(fields):
@@ -144,6 +149,21 @@ def parse_raw_bytes(fields):
     raw_bytes = fields.varint(most=MOST_CHUNK_BYTES)
     require(raw_bytes > 0, 'a chunk is empty')
     return raw_bytes
+
+
+def parse_absent(fields, raw_bytes, is_thinned):
+    """Table: what is absent, as gaps and sizes."""
+    if not is_thinned:
+        return ()
+    ranges, end = [], 0
+    for number in range(fields.count(smallest=2)):
+        gap = fields.varint(most=raw_bytes - end)
+        size = fields.varint(most=raw_bytes - end - gap)
+        require(size > 0 and (gap > 0 or number == 0), 'what is absent is not in ranges')
+        ranges.append((end + gap, size))
+        end += gap + size
+    require(ranges, 'a thinned chunk without anything absent')
+    return tuple(ranges)
 
 
 def parse_stored(fields, frames):
@@ -167,9 +187,10 @@ def parse_table(plaintext, offset):
     chunks, number = [], 0
     for _ in range(fields.count(smallest=35)):
         chunk_id, raw_bytes = fields.bytes(32), parse_raw_bytes(fields)
-        purpose, frame_log2, frames = parse_layout(fields, raw_bytes)
+        purpose, frame_log2, frames, is_thinned = parse_layout(fields, raw_bytes)
         stored = parse_stored(fields, frames)
-        row = ChunkRow(chunk_id, raw_bytes, purpose, frame_log2, number, offset, stored)
+        absent = parse_absent(fields, raw_bytes, is_thinned)
+        row = ChunkRow(chunk_id, raw_bytes, purpose, frame_log2, number, offset, stored, absent)
         chunks.append(row)
         number += frames
         offset += row.stored_bytes()

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 from chunks import Container
 from envelope import (CIPHERS, CONTAINER_KINDS, DATA_PACK, MOST_RECORD_BYTES, POINT,
-                      SEALED, SYMMETRIC, ChunkRow, Header, check_keys_of, parse_layout,
+                      SEALED, SYMMETRIC, ChunkRow, Header, check_keys_of, parse_absent, parse_layout,
                       parse_raw_bytes, parse_stored)
 from errors import require
 from fields import Fields
@@ -73,9 +73,10 @@ def _parse_chunk(fields, chunk_id, containers):
     require(number < len(containers), 'a chunk is in container %d, which is not there' % number)
     first_frame, offset = fields.varint(), fields.varint()
     raw_bytes = parse_raw_bytes(fields)
-    purpose, frame_log2, frames = parse_layout(fields, raw_bytes)
-    row = ChunkRow(chunk_id, raw_bytes, purpose, frame_log2, first_frame, offset,
-                   parse_stored(fields, frames))
+    purpose, frame_log2, frames, is_thinned = parse_layout(fields, raw_bytes)
+    stored = parse_stored(fields, frames)
+    row = ChunkRow(chunk_id, raw_bytes, purpose, frame_log2, first_frame, offset, stored,
+                   parse_absent(fields, raw_bytes, is_thinned))
     require(offset + row.stored_bytes() <= containers[number].size,
             'a frame reaches beyond its object')
     return number, row

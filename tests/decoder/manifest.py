@@ -361,7 +361,7 @@ class Manifest:
             return
         for run in self.runs(entry):
             if run.kind == DATA_RUN:
-                chunk = self._chunks.content(run.chunk_id, DATA)
+                chunk = self._chunks.content(run.chunk_id, DATA, run.offset, run.size)
                 yield chunk[run.offset:run.offset + run.size]
             else:
                 yield from _zeros(run.size)

@@ -200,6 +200,9 @@ class Repository:
         return StoredPoint(point_id, parse_point(point_object.record),
                            ('held', point_id) in self._marks)
 
+    def thinned_chunks(self):
+        return sum(bool(copy.row.absent) for copy in self._copies)
+
     def note_point(self, point_id, error):
         """A restore point could not be decoded."""
         self._note('restore point ' + point_id, error)

@@ -64,6 +64,7 @@ class Fresh(unittest.TestCase):
         cls.world = World()
         cls.addClassCleanup(cls.world.remove)
         cls.on_disk = {}
+        cls.thin_out()
         made_tree.apply(made_tree.first, cls.world.tree, seed=1)
         cls.interrupt_backup()
         cls.full = cls.back_up_tree('--type', 'full', '--tag', 'first', '--tag', 'caf\u00e9')
@@ -78,6 +79,22 @@ class Fresh(unittest.TestCase):
                      for directory, _, files in os.walk(cls.world.path('repository'))
                      for file in files]
         cls.status, cls.points, cls.summary = decode(cls.world)
+
+    @classmethod
+    def thin_out(cls):
+        """Half of the files of one chunk are nobody's any more."""
+        folder, rng = cls.world.path('small'), random.Random(5)
+        os.mkdir(folder)
+        points = []
+        for step in (1, 2):
+            for number in range(0, 40, step):
+                with open(os.path.join(folder, 'file%d' % number), 'wb') as file:
+                    file.write(rng.randbytes(8000))
+            points.append(cls.world.backup(folder, '--name', 'small files'))
+        cls.world.holdfast('delete', points[0])
+        cls.world.holdfast('prune')
+        cls.thinned = points[1]
+        cls.on_disk[cls.thinned] = by_path(on_disk.describe(os.fsencode(folder)))
 
     @classmethod
     def interrupt_backup(cls):
@@ -117,6 +134,10 @@ class Fresh(unittest.TestCase):
 
     def test_differential(self):
         self.check_tree(self.differential)
+
+    def test_thinned(self):
+        self.check_tree(self.thinned)
+        self.assertGreater(self.summary['thinned_chunks'], 0)
 
     def test_sealed_stream(self):
         (entry,) = self.points[self.sealed][1]

@@ -87,9 +87,9 @@ EnvelopeHeader sealed_header() {
 
 ObjectTable example_table() {
     ObjectTable table;
-    table.chunks.push_back({chunk_id(1), ChunkPurpose::node, 5000, 0, {1200}});
-    table.chunks.push_back({chunk_id(2), ChunkPurpose::data, 100000, 16, {70, 80}});
-    table.chunks.push_back({chunk_id(3), ChunkPurpose::fingerprints, 1 << 12, 12, {4000}});
+    table.chunks.push_back({chunk_id(1), ChunkPurpose::node, 5000, 0, {1200}, {}});
+    table.chunks.push_back({chunk_id(2), ChunkPurpose::data, 100000, 16, {70, 80}, {{0, 5}, {70000, 30000}}});
+    table.chunks.push_back({chunk_id(3), ChunkPurpose::fingerprints, 1 << 12, 12, {4000}, {}});
     table.record_frame_bytes = {300};
     return table;
 }
@@ -301,9 +301,10 @@ IndexFragmentRecord example_fragment() {
         container.object_bytes = 100000;
         record.containers.push_back(std::move(container));
     }
-    record.chunks = {{chunk_id(1), 0, 0, 96, 5000, ChunkPurpose::node, 0, {1200}},
-                     {chunk_id(2), 1, 1, 1296, 131072, ChunkPurpose::data, 16, {10, 20}},
-                     {chunk_id(3), 3, 0, 64, 9, ChunkPurpose::fingerprints, 0, {99936}}};
+    record.chunks = {
+        {{chunk_id(1), ChunkPurpose::node, 5000, 0, {1200}, {}}, 0, 0, 96},
+        {{chunk_id(2), ChunkPurpose::data, 131072, 16, {10, 20}, {{9, 100}}}, 1, 1, 1296},
+        {{chunk_id(3), ChunkPurpose::fingerprints, 9, 0, {99936}, {}}, 3, 0, 64}};
     return record;
 }
 

@@ -267,8 +267,10 @@ inline Bytes read_content(Repository& repository, const Entry& entry) {
             data.resize(data.size() + run.bytes);
             return {};
         }
-        HF_TRY(const Bytes chunk, chunks->read(run.chunk, ChunkPurpose::data));
-        const auto begin = chunk.begin() + run.chunk_offset;
+        const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
+        HF_TRY(const ChunkContent chunk, chunks->read_part(run.chunk, ChunkPurpose::data, part));
+        if (!chunk.has(part.offset, part.bytes)) throw std::runtime_error("a run beyond its chunk");
+        const auto begin = chunk.bytes.begin() + run.chunk_offset;
         data.insert(data.end(), begin, begin + static_cast<std::ptrdiff_t>(run.bytes));
         return {};
     });
