@@ -9,6 +9,7 @@
 #include "backup/page_detection.h"
 #include "source/generated/generated_source.h"
 #include "support/model_backup.h"
+#include "support/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -66,9 +67,8 @@ TEST(BackupTest, AnInsertionIntoALargeFileStoresLittleMoreThanItself) {
         file.metadata.mtime = ++file.metadata.ctime;
     };
     set_size();
-    const std::string cache = ::testing::TempDir() + "holdfast-insertion-" +
-                              to_hex(system_random().array<8>());
-    TestRepository test(cache);
+    const TemporaryDirectory cache;
+    TestRepository test(cache.path());
     ModelSource source(tree);
     test.backup(source, BackupType::incremental);
     constexpr std::size_t places = 8;
@@ -83,7 +83,6 @@ TEST(BackupTest, AnInsertionIntoALargeFileStoresLittleMoreThanItself) {
     EXPECT_LT(second.stored_bytes, places * (160u << 10));
     EXPECT_EQ(difference(*test.repository, tree, test.latest().record.root, ""), "");
     EXPECT_EQ(test.check().problem_count, 0u);
-    std::filesystem::remove_all(cache);
 }
 
 TEST(BackupTest, ThousandSmallBackupsTakeFewObjectsAndOpenInFiveRequests) {

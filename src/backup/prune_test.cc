@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/model_backup.h"
+#include "support/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -302,6 +303,23 @@ TEST(PruneTest, AFoldThatKeepsTheOldPlaceOfAChunkLosesNothing) {
     });
 }
 
+// Forty files that share a chunk.
+ModelNode small_files(std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    ModelNode tree;
+    tree.metadata.type = EntryType::directory;
+    tree.metadata.mode = 0755;
+    for (int i = 0; i < 40; ++i) {
+        ModelNode& file = tree.children["file" + std::to_string(i)];
+        file.metadata.inode = static_cast<std::uint64_t>(i) + 2;
+        file.metadata.mtime = file.metadata.ctime = epoch + static_cast<TimeNs>(seed) * 1000;
+        file.content.resize(8000);
+        for (std::uint8_t& byte : file.content) byte = static_cast<std::uint8_t>(random());
+        file.metadata.size = file.content.size();
+    }
+    return tree;
+}
+
 // A year of small files that change one by one: a group of files in one chunk dies slowly, and takes no more
 // space than what is alive in it.
 TEST(PruneTest, SmallFilesThatChangeDayByDayGiveTheirSpaceBack) {
@@ -339,6 +357,39 @@ TEST(PruneTest, SmallFilesThatChangeDayByDayGiveTheirSpaceBack) {
     RecordProperty("stored_to_referenced", std::to_string(worst));
     EXPECT_LT(worst, 1.25);
     EXPECT_EQ(test.check().problem_count, 0u);
+}
+
+// What prune has taken out of a chunk comes back with the next backup: neither the chunk's id nor what the
+// cache remembers of its members counts as having it.
+TEST(PruneTest, WhatIsAbsentIsStoredAgain) {
+    for (const bool has_cache : {false, true}) {
+        const TemporaryDirectory directory;
+        TestRepository test(has_cache ? directory.path() : "");
+        const ModelNode before = small_files(1);
+        ModelNode after = before;
+        const ModelNode other = small_files(2);
+        for (int i = 0; i < 40; i += 2) {
+            const std::string name = "file" + std::to_string(i);
+            after.children[name] = other.children.at(name);
+        }
+        const auto back_up = [&](const ModelNode& tree) {
+            ModelSource source(tree);
+            return test.backup(source, BackupType::full).point;
+        };
+        const RestorePointId first = back_up(before);
+        Expected expected{{back_up(after), after}};
+        PruneOptions options;
+        options.removing = {first};
+        options.max_dead_percent = 0;
+        prune(test, options);
+        ASSERT_EQ(wrong_with(test, expected), "");
+        expected.emplace(back_up(before), before);
+        test.open();
+        ASSERT_EQ(wrong_with(test, expected), "");
+        options.removing.clear();
+        prune(test, options);
+        ASSERT_EQ(wrong_with(test, expected), "");
+    }
 }
 
 // A suspended writer: its lease is held for expired, and what it relies on is deleted.

@@ -3,22 +3,10 @@
 #include "contract/storage_contract.h"
 #include "storage/local/local_storage.h"
 #include "storage/memory/memory_storage.h"
+#include "support/temporary_directory.h"
 
 namespace holdfast {
 namespace {
-
-class TemporaryDirectory {
-  public:
-    TemporaryDirectory() {
-        char name[] = "/tmp/holdfast-storage-XXXXXX";
-        path_ = ::mkdtemp(name);
-    }
-    ~TemporaryDirectory() { (void)!std::system(("rm -rf '" + path_ + "'").c_str()); }
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 StorageUnderTest make_local() {
     auto directory = std::make_shared<TemporaryDirectory>();
