@@ -21,8 +21,7 @@ ChunkSink::ChunkSink(WriteSession& session,
       pool_(std::make_unique<WorkerPool>(threads, queued_chunks)) {}
 
 Status ChunkSink::status() const {
-    std::lock_guard lock(mutex_);
-    return status_;
+    return failure_.status();
 }
 
 Status ChunkSink::wait_idle() {
@@ -53,9 +52,7 @@ void ChunkSink::run(const Job& job) {
     compressors_.give_back(std::move(compressor));
     Status stored = session_.append(std::move(chunk));
     if (stored.ok()) stored = session_.maybe_checkpoint();
-    if (stored.ok()) return;
-    std::lock_guard lock(mutex_);
-    if (status_.ok()) status_ = std::move(stored);
+    failure_.note(std::move(stored));
 }
 
 ChunkId ChunkSink::put_paged(ByteSpan content, std::uint32_t page_bytes) {

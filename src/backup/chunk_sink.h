@@ -2,33 +2,13 @@
 // compressing threads.
 #pragma once
 
+#include "base/first_error.h"
+#include "base/lending_pool.h"
 #include "base/worker_pool.h"
 #include "repository/compression.h"
 #include "repository/write_session.h"
 
 namespace holdfast {
-
-// Objects that are lent to one thread at a time, made when none is free.
-template <typename T>
-class LendingPool {
-  public:
-    template <typename Make>
-    std::unique_ptr<T> take(Make make) {
-        std::lock_guard lock(mutex_);
-        if (free_.empty()) return make();
-        std::unique_ptr<T> item = std::move(free_.back());
-        free_.pop_back();
-        return item;
-    }
-    void give_back(std::unique_ptr<T> item) {
-        std::lock_guard lock(mutex_);
-        free_.push_back(std::move(item));
-    }
-
-  private:
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<T>> free_;
-};
 
 // Thread-safe. Memory: `queued_chunks` and as many as there are threads, each at most 2 MiB raw and
 // as much compressed.
@@ -78,8 +58,7 @@ class ChunkSink {
     const Keyring& keyring_;
     const CompressionLevel level_;
     LendingPool<Compressor> compressors_;
-    mutable std::mutex mutex_;  // guards status_
-    Status status_;
+    FirstError failure_;
     std::unique_ptr<WorkerPool> pool_;
 };
 

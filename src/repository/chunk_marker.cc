@@ -49,9 +49,22 @@ std::span<const ChunkRange> ChunkMarker::parts(IndexPosition position) const {
     return found->second;
 }
 
+// As the index finds it.
+std::optional<IndexPosition> ChunkMarker::find(const ChunkId& id, const ChunkRange& part) {
+    constexpr std::size_t slots = 1u << 16;
+    if (found_.empty()) found_.resize(slots, {SIZE_MAX, 0});
+    IndexPosition& slot = found_[(id.bytes[31] << 8 | id.bytes[30]) % slots];
+    if (slot.fragment < known_.size() && known_[slot.fragment]->has(slot.chunk, id)) return slot;
+    const auto position = index_.position_of(id, part);
+    if (!position) return position;
+    if (position->fragment >= known_.size()) known_ = index_.fragments();
+    if (!known_[position->fragment]->is_thinned(position->chunk)) slot = *position;
+    return position;
+}
+
 // True when the place was not marked before.
 Result<bool> ChunkMarker::mark_chunk(const ChunkId& id, const ChunkRange& part) {
-    const auto position = index_.position_of(id, part);
+    const auto position = find(id, part);
     if (!position && damage_ == Damage::is_passed_over) return false;
     if (!position)
         return Error(ErrorCode::corrupt, "chunk " + id.hex().substr(0, 16) + " is missing");
@@ -114,13 +127,41 @@ Status ChunkMarker::mark_runs(std::span<const Run> runs) {
         if (run.kind != RunKind::data) continue;
         if (run.bytes > max_chunk_bytes || run.chunk_offset > max_chunk_bytes - run.bytes)
             return Error(ErrorCode::corrupt, "a run beyond its chunk's end");
-        const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
-        HF_TRY(const bool is_new, mark_chunk(run.chunk, part));
-        if (!is_new) continue;
-        // Most chunks have none; those that have keep them as long as they live.
-        const ChunkId fingerprints = fingerprints_id(keyring_, run.chunk);
-        if (index_.position_of(fingerprints)) HF_TRY_STATUS(mark_chunk(fingerprints, whole_chunk));
+        const bool follows = !waiting_.empty() && waiting_.back().chunk == run.chunk &&
+                             waiting_.back().chunk_offset + waiting_.back().bytes == run.chunk_offset;
+        if (!follows) HF_TRY_STATUS(mark_waiting());
+        waiting_.push_back(run);
     }
+    return {};
+}
+
+Status ChunkMarker::mark_waiting() {
+    if (waiting_.empty()) return {};
+    const Run& first = waiting_.front();
+    const ChunkRange all{
+        first.chunk_offset,
+        static_cast<std::uint32_t>(waiting_.back().chunk_offset + waiting_.back().bytes) -
+            first.chunk_offset};
+    // Two thinned copies may have different parts of it.
+    const bool is_together = waiting_.size() == 1 || find(first.chunk, all);
+    if (is_together) {
+        HF_TRY_STATUS(mark_data(first.chunk, all));
+    } else {
+        for (const Run& run : waiting_)
+            HF_TRY_STATUS(
+                mark_data(run.chunk, {run.chunk_offset, static_cast<std::uint32_t>(run.bytes)}));
+    }
+    waiting_.clear();
+    return {};
+}
+
+Status ChunkMarker::mark_data(const ChunkId& id, const ChunkRange& part) {
+    HF_TRY(const bool is_new, mark_chunk(id, part));
+    if (!is_new) return {};
+    // Most chunks have none; those that have keep them as long as they live.
+    const ChunkId fingerprints = fingerprints_id(keyring_, id);
+    if (!find(fingerprints, whole_chunk)) return {};
+    HF_TRY_STATUS(mark_chunk(fingerprints, whole_chunk));
     return {};
 }
 
@@ -170,6 +211,7 @@ Status ChunkMarker::mark_node(const ChunkId& id) {
 Status ChunkMarker::mark(const Entry& root, Damage damage) {
     damage_ = damage;
     nodes_.clear();
+    waiting_.clear();
     HF_TRY_STATUS(mark_entry(root));
     while (!nodes_.empty()) {
         const ChunkId id = nodes_.back();
@@ -180,7 +222,7 @@ Status ChunkMarker::mark(const Entry& root, Damage damage) {
             continue;
         HF_TRY_STATUS(std::move(marked));
     }
-    return {};
+    return mark_waiting();
 }
 
 }  // namespace holdfast

@@ -8,8 +8,8 @@ namespace holdfast {
 
 // Walks manifests and remembers what it met, by place in the index. A node is a chunk, so what one point
 // shares with another is walked once, and marking one point more costs what it does not share. For one
-// thread. Memory: two bits for each chunk that the index has (10^7 chunks: 2.4 MiB), and max_part_bytes for
-// the parts of chunks that are needed in part. Where that does not suffice, a random half of these chunks
+// thread. Memory: two bits for each chunk that the index has (10^7 chunks: 2.4 MiB), 1 MiB, and max_part_bytes
+// for the parts of chunks that are needed in part. Where that does not suffice, a random half of these chunks
 // counts as needed as they are, then half of the rest: never too little is marked, and another marker with
 // another `salt` takes another half.
 class ChunkMarker {
@@ -39,11 +39,14 @@ class ChunkMarker {
 
   private:
     Result<bool> mark_chunk(const ChunkId& id, const ChunkRange& part);
+    std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part);
     void add_part(IndexPosition position, const ChunkRange& part);
     void drop_parts();
     bool keeps_parts_of(std::uint64_t key) const;
     Status mark_entry(const Entry& entry);
     Status mark_runs(std::span<const Run> runs);
+    Status mark_waiting();
+    Status mark_data(const ChunkId& id, const ChunkRange& part);
     Status mark_node(const ChunkId& id);
 
     const Index& index_;
@@ -59,6 +62,12 @@ class ChunkMarker {
     std::unordered_map<std::uint64_t, std::vector<ChunkRange>> parts_;  // by key_of(position)
     std::size_t used_part_bytes_ = 0;
     unsigned dropped_halves_ = 0;
+    // Where chunks were found that are not thinned, by their ids' last bytes: the leaves of many points
+    // refer to the same ones. One may have been condemned since; who lets go of it asks the index. 1 MiB.
+    std::vector<IndexPosition> found_;
+    std::vector<std::shared_ptr<const FlatFragment>> known_;  // fragments that found_ refers to
+    // Runs that follow each other in one chunk, as those of a group's files do: looked up together.
+    std::vector<Run> waiting_;
     std::vector<ChunkId> nodes_;  // still to be read: the fan-out of each level on the way
 };
 

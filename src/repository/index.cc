@@ -118,29 +118,47 @@ ChunkId FlatFragment::id(std::size_t position) const {
     return id;
 }
 
-std::optional<std::size_t> FlatFragment::find(const ChunkId& id) const {
-    // Ids are uniform, so a guess by interpolation of the first eight bytes is close; the window is
-    // halved as in a binary search, so the worst case stays logarithmic.
-    std::size_t low = 0, high = count_;
-    bool guess = true;
+namespace {
+
+// Of an id, as a number in the order of ids.
+std::uint64_t first_bytes(const std::uint8_t* id) {
     std::uint64_t key = 0;
-    for (std::size_t i = 0; i < 8; ++i) key = key << 8 | id.bytes[i];
-    while (low < high) {
+    std::memcpy(&key, id, sizeof key);
+    return __builtin_bswap64(key);
+}
+
+}  // namespace
+
+std::optional<std::size_t> FlatFragment::find(const ChunkId& id) const {
+    // Ids are uniform, so a guess by the first eight bytes between those of the bounds comes close within a
+    // few steps; after these the window is halved, so that the worst case stays logarithmic.
+    constexpr int guesses = 4;
+    const std::uint64_t key = first_bytes(id.bytes.data());
+    std::size_t low = 0, high = count_;
+    std::uint64_t low_key = 0, high_key = UINT64_MAX;
+    for (int step = 0; low < high; ++step) {
         std::size_t middle = low + (high - low) / 2;
-        if (guess) {
-            middle = static_cast<std::size_t>(
-                (static_cast<double>(key) / 18446744073709551616.0) * static_cast<double>(count_));
-            middle = std::clamp(middle, low, high - 1);
-            guess = false;
+        if (step < guesses && low_key <= key && key <= high_key && low_key < high_key) {
+            const double share = static_cast<double>(key - low_key) /
+                                 static_cast<double>(high_key - low_key);
+            middle = low + static_cast<std::size_t>(share * static_cast<double>(high - low));
+            middle = std::min(middle, high - 1);
         }
-        const int order = std::memcmp(ids_ + 32 * middle, id.bytes.data(), 32);
+        const std::uint8_t* const there = ids_ + 32 * middle;
+        const std::uint64_t found = first_bytes(there);
+        const int order = found != key ? (found < key ? -1 : 1)
+                                       : std::memcmp(there, id.bytes.data(), 32);
         if (order == 0) {
-            while (middle > 0 && std::memcmp(ids_ + 32 * (middle - 1), id.bytes.data(), 32) == 0)
-                --middle;
+            while (middle > 0 && has(middle - 1, id)) --middle;
             return middle;
         }
-        if (order < 0) low = middle + 1;
-        else high = middle;
+        if (order < 0) {
+            low = middle + 1;
+            low_key = found;
+        } else {
+            high = middle;
+            high_key = found;
+        }
     }
     return std::nullopt;
 }

@@ -5,6 +5,9 @@
 #include <queue>
 #include <tuple>
 
+#include "base/first_error.h"
+#include "base/lending_pool.h"
+#include "base/worker_pool.h"
 #include "repository/thinning.h"
 #include "repository/write_session.h"
 
@@ -89,6 +92,7 @@ class Prune {
     struct LiveChunk;
     Status copy_live();
     Status copy_chunks(std::vector<LiveChunk>& batch);
+    Status copy_chunk(const FlatFragment& fragment, IndexPosition position);
     Result<EncodedChunk> copy_of(const LocatedChunk& chunk, IndexPosition position);
     Status condemn();
     Status find_waiting();
@@ -121,7 +125,7 @@ class Prune {
     PrunePlan plan_;
     PruneReport report_;
 
-    Compressor compressor_{CompressionLevel::standard};
+    LendingPool<Compressor> compressors_;
     std::unique_ptr<WriteSession> session_;
     std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
     std::set<ObjectId> condemned_;           // by those of them that may be swept
@@ -302,7 +306,7 @@ Status Prune::decide_fates() {
             if (const auto session = SessionId::from_hex(std::string_view(use.name).substr(5, 16)))
                 use.belongs_to_writer = use.belongs_to_writer || writers_.contains(*session);
         if (!use.is_there || use.belongs_to_writer || index_->is_condemned(id)) continue;
-        plan_.live_bytes += use.live_bytes;
+        plan_.live_bytes += use.live_bytes - use.thin_bytes;
         const bool is_point = use.name.starts_with("points/");
         if (is_point && !use.is_removed_point) continue;
         if (use.live_chunks == 0) {
@@ -324,9 +328,11 @@ Status Prune::decide_fates() {
             fates_[id] = Fate::is_rewritten;
             continue;
         }
-        plan_.dead_bytes -= use.garbage();
+        plan_.dead_bytes -= use.thin_bytes;
+        plan_.live_bytes += use.thin_bytes;
         HF_TRY_STATUS(refine(use));
-        plan_.dead_bytes += use.garbage();
+        plan_.dead_bytes += use.thin_bytes;
+        plan_.live_bytes -= use.thin_bytes;
         left += use.garbage();
         if (use.garbage() != 0) partly_dead.emplace(use.garbage_share(), id);
     }
@@ -372,7 +378,12 @@ Result<EncodedChunk> Prune::copy_of(const LocatedChunk& chunk, IndexPosition pos
     HF_TRY(ChunkContent content, chunks_->read(chunk));
     if (dead_bytes(content.header, chunk.location.raw_bytes, parts) == 0)
         return chunks_->read_frames(chunk);
-    return thin(chunk, std::move(content), parts, repository_.keyring(), compressor_);
+    auto compressor = compressors_.take(
+        [] { return std::make_unique<Compressor>(CompressionLevel::standard); });
+    EncodedChunk thinned =
+        thin(chunk, std::move(content), parts, repository_.keyring(), *compressor);
+    compressors_.give_back(std::move(compressor));
+    return thinned;
 }
 
 // Sealed again, in the order in which they stand.
@@ -381,18 +392,30 @@ Status Prune::copy_chunks(std::vector<LiveChunk>& batch) {
         return std::tie(a.container, a.offset) < std::tie(b.container, b.offset);
     });
     const auto fragments = index_->fragments();
-    for (const LiveChunk& live : batch) {
-        HF_TRY_STATUS(check_stop());
-        const FlatFragment& fragment = *fragments[live.position.fragment];
-        ChunkLocation chunk = fragment.location(live.position.chunk);
-        const Container& container = fragment.containers()[chunk.container];
-        HF_TRY(EncodedChunk copy, copy_of({container, std::move(chunk)}, live.position));
-        progress_.bytes += copy.bytes();
-        HF_TRY_STATUS(session_->append(std::move(copy)));
-        HF_TRY_STATUS(session_->maybe_checkpoint());
+    FirstError failure;
+    {
+        WorkerPool pool(default_threads(), default_threads());
+        for (const LiveChunk& live : batch) {
+            if (stop_.stop_requested() || !failure.status().ok()) break;
+            pool.submit([&] {
+                failure.note(copy_chunk(*fragments[live.position.fragment], live.position));
+            });
+        }
     }
+    HF_TRY_STATUS(check_stop());
+    HF_TRY_STATUS(failure.status());
     batch.clear();
     return {};
+}
+
+// By one of several threads.
+Status Prune::copy_chunk(const FlatFragment& fragment, IndexPosition position) {
+    ChunkLocation chunk = fragment.location(position.chunk);
+    const Container& container = fragment.containers()[chunk.container];
+    HF_TRY(EncodedChunk copy, copy_of({container, std::move(chunk)}, position));
+    progress_.bytes += copy.bytes();
+    HF_TRY_STATUS(session_->append(std::move(copy)));
+    return session_->maybe_checkpoint();
 }
 
 Status Prune::copy_live() {
