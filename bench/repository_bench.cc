@@ -1,5 +1,6 @@
-// A repository after ten years, made without its data: 10^7 chunks in fragments as folding leaves them, and
-// 10^5 restore points of 100 sources. How long it takes to open, to look a chunk up, and to list the points.
+// Repositories after ten years, made without their data: one of 10^7 chunks in fragments as folding leaves
+// them, one of 10^5 restore points of 100 sources. How long it takes to open, to look a chunk up, and to list
+// the points.
 #include <benchmark/benchmark.h>
 
 #include "base/clock.h"
@@ -19,19 +20,19 @@ struct OldRepository {
     Unlock unlock;
     std::vector<ChunkId> some_ids;
 
-    OldRepository() {
+    OldRepository(std::size_t chunks, std::size_t points) {
         auto storage = must(LocalStorage::open(path(), OpenMode::create));
         unlock.key_file = must(Repository::init(*storage, nullptr, std::nullopt,
                                                 Repository::keep_nothing, system_clock(),
                                                 system_random()))
                               .key_file;
         const auto repository = open();
-        for (std::size_t done = 0; done < chunk_count; done += fragment_chunks)
+        for (std::size_t done = 0; done < chunks; done += fragment_chunks)
             must(repository->store_fragment(
-                fragment(std::min(fragment_chunks, chunk_count - done))));
-        for (std::size_t done = 0; done < point_count; done += folded_points)
+                fragment(std::min(fragment_chunks, chunks - done))));
+        for (std::size_t done = 0; done < points; done += folded_points)
             must(repository->store_fragment(
-                points(*repository, done, std::min(folded_points, point_count - done))));
+                folded(*repository, done, std::min(folded_points, points - done))));
     }
 
     std::unique_ptr<Repository> open() {
@@ -73,9 +74,9 @@ struct OldRepository {
         return record;
     }
 
-    IndexFragmentRecord points(Repository& repository, std::size_t first, std::size_t count) {
-        IndexFragmentRecord folded;
-        folded.tier = 3;
+    IndexFragmentRecord folded(Repository& repository, std::size_t first, std::size_t count) {
+        IndexFragmentRecord record;
+        record.tier = 3;
         for (std::size_t i = first; i < first + count; ++i) {
             RestorePointRecord point;
             point.host = "host" + std::to_string(i % source_count);
@@ -88,36 +89,41 @@ struct OldRepository {
                                                                   repository.random());
             const PointName name{repository.keyring().source_id(point.host, point.name),
                                  inverted_time_of(point.started), key.header.object};
-            const Bytes record = encode_restore_point(point);
-            const Bytes object = encode_record_object(key, record);
+            const Bytes root = encode_restore_point(point);
+            const Bytes object = encode_record_object(key, root);
             HF_CHECK(repository.storage().put(point_name(name), object, Durability::deferred).ok());
-            folded.points.push_back(
-                {name.source, name.inverted_time, name.id, object.size(), record});
+            record.points.push_back(
+                {name.source, name.inverted_time, name.id, object.size(), root});
         }
-        return folded;
+        return record;
     }
 
     Generator generator_{11};
 };
 
-OldRepository& old() {
-    static OldRepository made;
+OldRepository& of_many_chunks() {
+    static OldRepository made(chunk_count, 0);
+    return made;
+}
+
+OldRepository& of_many_points() {
+    static OldRepository made(0, point_count);
     return made;
 }
 
 void bm_open(benchmark::State& state) {
-    OldRepository& repository = old();
+    OldRepository& repository = of_many_chunks();
     for (auto _ : state) benchmark::DoNotOptimize(OldRepository::must(repository.open()->index()));
 }
 BENCHMARK(bm_open)->Unit(benchmark::kMillisecond);
 
 void bm_look_up(benchmark::State& state) {
-    const auto repository = old().open();
+    const auto repository = of_many_chunks().open();
     const Index& index = *OldRepository::must(repository->index());
     Generator generator(12);
     std::vector<ChunkId> ids(1 << 16);
     for (ChunkId& id : ids)
-        id = state.range(0) != 0 ? old().some_ids[generator.next() % old().some_ids.size()]
+        id = state.range(0) != 0 ? of_many_chunks().some_ids[generator.next() % of_many_chunks().some_ids.size()]
                                  : generator.id<ChunkId>();
     std::size_t next = 0;
     for (auto _ : state) benchmark::DoNotOptimize(index.contains(ids[next++ % ids.size()]));
@@ -125,7 +131,7 @@ void bm_look_up(benchmark::State& state) {
 BENCHMARK(bm_look_up)->ArgName("present")->Arg(1)->Arg(0);
 
 void bm_list_points(benchmark::State& state) {
-    OldRepository& repository = old();
+    OldRepository& repository = of_many_points();
     for (auto _ : state)
         HF_CHECK(OldRepository::must(repository.open()->points(std::nullopt)).size() == point_count);
 }

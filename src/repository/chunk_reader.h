@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
-#include <list>
 
+
+#include "format/chunk.h"
 #include "repository/index.h"
+#include "repository/object_io.h"
 #include "storage/storage.h"
 
 namespace holdfast {

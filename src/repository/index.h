@@ -7,9 +7,7 @@
 #include <shared_mutex>
 #include <unordered_map>
 
-#include "base/unique_fd.h"
-#include "format/index_fragment.h"
-#include "repository/object_io.h"
+#include "repository/chunk_directory.h"
 
 namespace holdfast {
 
@@ -17,48 +15,6 @@ namespace holdfast {
 struct LocatedChunk {
     Container container;
     ChunkLocation location;
-};
-
-// One fragment as a flat table of sorted ids and fixed-size locations, searched in place: mapped
-// from a file of the local cache, or in memory when it is small or there is no cache.
-// Immutable; thread-safe.
-class FlatFragment {
-  public:
-    // Lays a fragment out. Cost: about 70 bytes a chunk.
-    static Bytes layout(const IndexFragmentRecord& record);
-    // Errors: corrupt when `data` was not made by layout (a torn cache file).
-    static Result<std::shared_ptr<FlatFragment>> from_memory(Bytes data);
-    static Result<std::shared_ptr<FlatFragment>> from_file(const std::string& path);
-    ~FlatFragment();
-
-    std::size_t chunk_count() const { return count_; }
-    const std::vector<Container>& containers() const { return record_.containers; }
-    // tier, supersedes, points and containers; its chunks are empty.
-    const IndexFragmentRecord& record() const { return record_; }
-    // The first place of a chunk; others follow it.
-    std::optional<std::size_t> find(const ChunkId& id) const;
-    bool has(std::size_t position, const ChunkId& id) const;
-    // The number of its container; of a damaged fragment there may be no such.
-    std::uint32_t container_of(std::size_t position) const;
-    std::uint32_t raw_bytes(std::size_t position) const;
-    // Whether prune has taken something out of it.
-    bool is_thinned(std::size_t position) const;
-    ChunkLocation location(std::size_t position) const;
-    ChunkId id(std::size_t position) const;
-
-  private:
-    FlatFragment() = default;
-    static Result<std::shared_ptr<FlatFragment>> open(std::shared_ptr<FlatFragment> fragment);
-
-    Bytes memory_;
-    void* mapping_ = nullptr;
-    std::size_t mapping_bytes_ = 0;
-    ByteSpan data_;
-    IndexFragmentRecord record_;
-    std::size_t count_ = 0;
-    const std::uint8_t* ids_ = nullptr;
-    const std::uint8_t* locations_ = nullptr;
-    ByteSpan frames_;
 };
 
 // A chunk's place in the index: the number of the fragment, in fragments(), and of the chunk in it.
@@ -74,7 +30,12 @@ class Index {
   public:
     // Of what no stored fragment says, only the tables of packs: it counts where there is nothing else.
     enum class Origin : std::uint8_t { fragment, pack_tables };
-    void add(std::shared_ptr<const FlatFragment> fragment, Origin origin = Origin::fragment);
+    // Returns its number in fragments().
+    std::size_t add(std::shared_ptr<const FlatFragment> fragment, Origin origin = Origin::fragment);
+    // Asks `directory` for the fragments that it covers; `numbers` says which of fragments() each of them
+    // is, SIZE_MAX: none any more.
+    void set_directory(std::shared_ptr<const ChunkDirectory> directory,
+                       std::vector<std::size_t> numbers);
     // A container that is lost: its chunks count as missing from now on.
     void exclude(const ObjectId& container);
     // A container that a pruner may delete: its chunks can be read as long as it is there, but nobody
@@ -100,12 +61,21 @@ class Index {
 
   private:
     // For who holds the mutex.
-    std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part) const;
+    enum class Trust : std::uint8_t { directory, nothing };
+    std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part, Trust trust) const;
+    template <typename Consider>
+    void search(const ChunkId& id,
+                bool covered,
+                const int& best_rank,
+                const Consider& consider) const;
     int rank_of(std::size_t number, std::size_t chunk, const ChunkRange& part) const;
 
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
     std::vector<Origin> origins_;  // of each fragment
+    std::vector<bool> is_covered_;  // by the directory
+    std::shared_ptr<const ChunkDirectory> directory_;
+    std::vector<std::size_t> directory_numbers_;
     std::set<ObjectId> excluded_, condemned_;
 };
 

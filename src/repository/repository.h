@@ -167,6 +167,8 @@ class Repository {
     // Laid out in the local cache when it is large, else in memory.
     Result<std::shared_ptr<FlatFragment>> cached_fragment(const std::string& name,
                                                           const IndexFragmentRecord& record) const;
+    void add_fragment(const ObjectId& id, std::shared_ptr<FlatFragment> fragment);
+    void use_directory();
     Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
     bool names_condemned(const FlatFragment& fragment) const;
@@ -187,6 +189,7 @@ class Repository {
     bool index_has_gaps_ = false;  // a fragment could not be read
     std::optional<std::set<ObjectId>> unindexed_;  // found and added
     std::set<ObjectId> superseded_, loaded_fragments_;
+    std::map<ObjectId, std::size_t> fragment_numbers_;  // in the index, of those that are large
     std::set<RestorePointId> folded_, loaded_points_;
     Index index_;
     std::optional<ChunkReader> chunks_;

@@ -11,6 +11,9 @@ namespace {
 constexpr std::uint64_t max_fragment_bytes = 1u << 30;
 // Fragments up to this flat size stay in memory; folding bounds how many there are.
 constexpr std::size_t cached_fragment_bytes = 256u << 10;
+// Fragments with so many chunks stand in the chunk directory, when so many of them are not in it yet: a look-up
+// asks at most so many large ones by themselves.
+constexpr std::size_t directory_fragment_chunks = 4096, directory_fragments = 8;
 
 }  // namespace
 
@@ -35,6 +38,7 @@ Status Repository::reload_index() {
             index_has_gaps_ = false;
             unindexed_.reset();
             superseded_.clear();
+            fragment_numbers_.clear();
             loaded_fragments_.clear();
             folded_.clear();
             loaded_points_.clear();
@@ -104,10 +108,46 @@ Status Repository::load_index() {
     for (const auto& [id, fragment] : loaded_now) {
         if (superseded_.contains(id)) continue;
         for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
-        index_.add(fragment);
+        add_fragment(id, fragment);
     }
+    use_directory();
     HF_TRY_STATUS(load_points(points));
     return index_has_gaps_ && !unindexed_ ? add_unindexed() : ok_status();
+}
+
+// For who holds the mutex.
+void Repository::add_fragment(const ObjectId& id, std::shared_ptr<FlatFragment> fragment) {
+    const bool is_large = fragment->chunk_count() >= directory_fragment_chunks;
+    const std::size_t number = index_.add(std::move(fragment));
+    if (is_large) fragment_numbers_.emplace(id, number);
+}
+
+// For who holds the mutex. The chunk directory is a cache: what goes wrong with it costs time only.
+void Repository::use_directory() {
+    if (cache_directory_.empty() || fragment_numbers_.size() < directory_fragments) return;
+    const std::string path = cache_directory_ + "/index/directory";
+    const auto fragments = index_.fragments();
+    // How many chunks of the index it has, and whether that is enough for it to be of use.
+    const auto use = [&]() -> bool {
+        const auto directory = ChunkDirectory::open(path);
+        if (!directory.ok()) return false;
+        std::vector<std::size_t> numbers;
+        std::size_t covered = 0, covered_fragments = 0;
+        for (const ObjectId& id : (*directory)->fragments()) {
+            const auto found = fragment_numbers_.find(id);
+            numbers.push_back(found == fragment_numbers_.end() ? SIZE_MAX : found->second);
+            if (found == fragment_numbers_.end()) continue;
+            covered += fragments[found->second]->chunk_count();
+            ++covered_fragments;
+        }
+        index_.set_directory(*directory, std::move(numbers));
+        return covered >= (*directory)->chunk_count() / 2 &&
+               fragment_numbers_.size() - covered_fragments < directory_fragments;
+    };
+    if (use()) return;
+    std::vector<ChunkDirectory::Covered> covered;
+    for (const auto& [id, number] : fragment_numbers_) covered.push_back({id, fragments[number]});
+    if (ChunkDirectory::build(path, covered).ok()) (void)use();
 }
 
 Status Repository::unindexed_packs(const std::optional<SessionId>& session,
@@ -210,12 +250,10 @@ Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
     const std::string name = fragment_name(record.tier, key.header.object);
     const Bytes object = encode_record_object(key, encode_index_fragment(record));
     HF_TRY_STATUS(storage_->put(name, object, Durability::immediate));
-    {
-        std::lock_guard lock(index_mutex_);
-        loaded_fragments_.insert(key.header.object);
-    }
     HF_TRY(std::shared_ptr<FlatFragment> fragment, cached_fragment(name, record));
-    index_.add(std::move(fragment));
+    std::lock_guard lock(index_mutex_);
+    loaded_fragments_.insert(key.header.object);
+    add_fragment(key.header.object, std::move(fragment));
     return std::uint64_t{object.size()};
 }
 
