@@ -6,7 +6,6 @@
 
 #include "backup/live_diff.h"
 #include "base/worker_pool.h"
-#include "repository/check.h"
 #include "repository/marks.h"
 #include "source/files/files_source.h"
 
@@ -173,27 +172,6 @@ Result<UsageResponse> usage(const AccessRequest& access) {
     response.points = points.size();
     for (const PointInfo& point : points)
         response.content_bytes += point.record.stats.content_bytes;
-    return response;
-}
-
-Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std::stop_token stop) {
-    const TimeNs start = system_clock().monotonic();
-    HF_TRY(const auto repository, open_repository(request.access));
-    HF_TRY(CheckReport report,
-           run_check(*repository, request.read_data ? CheckDepth::data : CheckDepth::structure,
-                     default_threads(),
-                     progress, std::move(stop)));
-    CheckResponse response;
-    response.objects = report.objects;
-    response.chunks = report.chunks;
-    response.points = report.points;
-    response.bytes_read = report.read_bytes;
-    response.problem_count = report.problem_count;
-    response.problems = std::move(report.problems);
-    response.newer_count = report.newer_count;
-    response.newer = std::move(report.newer);
-    response.damaged_points = std::move(report.damaged_points);
-    response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
     return response;
 }
 

@@ -80,19 +80,4 @@ struct UsageResponse {
 };
 Result<UsageResponse> usage(const AccessRequest& access);
 
-struct CheckRequest {
-    AccessRequest access;
-    bool read_data = false;
-};
-struct CheckResponse {
-    std::uint64_t objects = 0, chunks = 0, points = 0, bytes_read = 0, problem_count = 0;
-    std::vector<std::string> problems;
-    // What a newer program has written: not checked.
-    std::uint64_t newer_count = 0;
-    std::vector<std::string> newer;
-    std::vector<std::string> damaged_points;
-    double seconds = 0;
-};
-Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std::stop_token stop);
-
 }  // namespace holdfast

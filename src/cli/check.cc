@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include "api/browse_operations.h"
+#include "api/check_operation.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/progress_display.h"
@@ -8,8 +8,8 @@
 namespace holdfast {
 namespace {
 
-nlohmann::json json_of(const CheckResponse& r) {
-    return {{"schema", 1},
+nlohmann::json json_of(const CheckResponse& r, bool reads_data) {
+    nlohmann::json document = {{"schema", 1},
             {"objects", r.objects},
             {"chunks", r.chunks},
             {"restore_points", r.points},
@@ -20,12 +20,26 @@ nlohmann::json json_of(const CheckResponse& r) {
             {"newer_texts", r.newer},
             {"damaged_restore_points", r.damaged_points},
             {"seconds", r.seconds}};
+    if (!reads_data) return document;
+    document["data_bytes"] = r.data_bytes;
+    document["data_bytes_never_read"] = r.never_read_bytes;
+    document["oldest_read"] = nullptr;
+    if (r.oldest_read) document["oldest_read"] = format_rfc3339(*r.oldest_read);
+    return document;
 }
 
 std::string verdict(const CheckResponse& r) {
     if (r.problem_count != 0) return "DAMAGED: ";
     if (r.newer_count != 0) return "NOT ALL CHECKED, a newer Holdfast has written here: ";
     return "no damage found: ";
+}
+
+std::string reads(const CheckResponse& r) {
+    if (r.never_read_bytes != 0)
+        return format_bytes(r.never_read_bytes) + " of " + format_bytes(r.data_bytes) +
+               " were never read by a check";
+    if (!r.oldest_read) return "there is no data";
+    return "all data was read since " + format_rfc3339(*r.oldest_read);
 }
 
 Result<ExitStatus> run(CheckRequest request, Console& console) {
@@ -37,7 +51,7 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
     }();
     if (!response.ok()) return response.error();
     if (console.json) {
-        print_json(json_of(*response));
+        print_json(json_of(*response, !request.read_data.empty()));
     } else {
         for (const std::string& problem : response->problems)
             print_warning("damage: " + printable(problem));
@@ -51,6 +65,7 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
                        format_count(response->chunks) + " chunks, " +
                        format_count(response->points) + " restore points, read " +
                        format_bytes(response->bytes_read));
+        if (!console.quiet && !request.read_data.empty()) print_line(reads(*response));
     }
     if (response->problem_count != 0) return ExitStatus::damaged;
     return response->newer_count == 0 ? ExitStatus::done : ExitStatus::failed;
@@ -64,7 +79,9 @@ Command check_command() {
     command.name = "check";
     command.summary = "prove that the repository is whole";
     command.options = {
-        {"--read-data", "", "read every stored byte, too", &request->read_data, {}}};
+        {"--read-data", "[=AMOUNT]",
+         "read stored bytes too: all, or 10%, 20G or 90m of them, what was read the longest time ago first",
+         &request->read_data, {}, "all"}};
     command.state = request;
     command.run = [request](Console& console) { return run(*request, console); };
     return command;

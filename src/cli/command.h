@@ -15,6 +15,8 @@
 
 namespace holdfast {
 
+// An option with a name for its value in brackets, "[=AMOUNT]", can be given without one; its target is a string
+// that becomes `implied` then.
 using OptionTarget = std::variant<bool*,
                                   std::string*,
                                   std::optional<std::string>*,
@@ -26,6 +28,9 @@ struct Option {
     std::string help;
     OptionTarget target;
     std::vector<std::string> choices;  // not empty: one of these
+    std::string implied{};             // not empty: the value when none is given
+
+    bool needs_value() const { return !value_name.empty() && implied.empty(); }
 };
 
 struct Operand {

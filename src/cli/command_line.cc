@@ -26,9 +26,19 @@ void add_option(CLI::App& app, const Option& option) {
     CLI::Option* added = std::visit(
         Overloaded{
             [&](bool* target) { return app.add_flag(option.names, *target, option.help); },
+            [&](std::string* target) {
+                return option.implied.empty() ? app.add_option(option.names, *target, option.help)
+                                              : app.add_flag(option.names, *target, option.help);
+            },
             [&](auto* target) { return app.add_option(option.names, *target, option.help); }},
         option.target);
     if (!option.value_name.empty()) added->option_text(option.value_name);
+    if (!option.implied.empty()) {
+        // CLI11 says "true" where nothing is given.
+        added->transform([implied = option.implied](const std::string& value) {
+            return value == "true" ? implied : value;
+        });
+    }
     if (!option.choices.empty()) added->check(CLI::IsMember(option.choices));
     if (std::holds_alternative<std::vector<std::string>*>(option.target))
         added->allow_extra_args(false)->take_all();

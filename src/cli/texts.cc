@@ -42,7 +42,7 @@ std::string words_of(const std::vector<Option>& options) {
 std::string bash_values(const std::vector<Option>& options) {
     std::string text;
     for (const Option& option : options) {
-        if (option.value_name.empty()) continue;
+        if (!option.needs_value()) continue;
         std::string pattern = option.names;
         std::replace(pattern.begin(), pattern.end(), ',', '|');
         if (!option.choices.empty()) {
@@ -104,7 +104,7 @@ std::string zsh_script(const std::vector<Command>& commands) {
             std::replace_if(help.begin(), help.end(),
                             [](char c) { return c == '[' || c == ']' || c == ':'; }, ' ');
             std::string value;
-            if (!option.value_name.empty()) {
+            if (option.needs_value()) {
                 value = ":" + option.value_name + ":";
                 if (takes_path(option)) value += "_files";
                 for (std::size_t i = 0; i < option.choices.size(); ++i)
@@ -144,7 +144,7 @@ std::string fish_script(const std::vector<Command>& commands) {
         std::string line = "complete -c holdfast" + condition;
         for (const std::string& name : names_of(option))
             line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-        if (!option.value_name.empty()) line += takes_path(option) ? " -r -F" : " -x";
+        if (option.needs_value()) line += takes_path(option) ? " -r -F" : " -x";
         if (!option.choices.empty()) {
             std::string words;
             for (const std::string& choice : option.choices) words += choice + ' ';
@@ -182,7 +182,8 @@ std::string roff_options(const std::vector<Option>& options) {
     std::string text;
     for (const Option& option : options) {
         text += ".TP\n\\fB" + roff(option.names) + "\\fR";
-        if (!option.value_name.empty()) text += " \\fI" + roff(option.value_name) + "\\fR";
+        if (!option.value_name.empty())
+            text += (option.needs_value() ? " \\fI" : "\\fI") + roff(option.value_name) + "\\fR";
         text += "\n" + roff(option.help) + "\n";
     }
     return text;

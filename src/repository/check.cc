@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/worker_pool.h"
+#include "repository/check_log.h"
 #include "repository/leases.h"
 #include "repository/tree_reader.h"
 
@@ -26,10 +27,13 @@ Error named(const std::string& name, const Error& error) {
 
 class Check {
   public:
-    Check(Repository& repository, Progress& progress, std::stop_token stop)
-        : repository_(repository), progress_(progress), stop_(std::move(stop)) {}
+    Check(Repository& repository,
+          const CheckOptions& options,
+          Progress& progress,
+          std::stop_token stop)
+        : repository_(repository), options_(options), progress_(progress), stop_(std::move(stop)) {}
 
-    Result<CheckReport> run(CheckDepth depth, std::size_t threads);
+    Result<CheckReport> run();
     // After run(): whether a prune took away what this check looked for. Reads the index anew.
     Result<bool> was_overtaken();
 
@@ -37,6 +41,7 @@ class Check {
     struct StoredContainer {
         Container container;
         std::vector<ChunkLocation> chunks;  // as the index has them
+        bool is_to_be_read = false;         // within the budget
     };
 
     void problem(const std::string& what);
@@ -44,11 +49,15 @@ class Check {
     void problem(const Error& error);
     Status cancelled() const;
     Status collect_containers();
-    void check_container(const StoredContainer& stored, CheckDepth depth);
+    std::vector<StoredContainer*> in_order(const CheckLog& log);
+    void check_containers();
+    void check_container(const StoredContainer& stored);
+    void report_reads(CheckLog& log);
     void missing(const StoredContainer& stored, const std::string& name);
-    void read_container(const StoredContainer& stored, const ObjectEnd& end);
+    bool has_time() const;
+    bool read_container(const StoredContainer& stored, const ObjectEnd& end);
     void container_problem(const StoredContainer& stored, const Error& error);
-    void check_other_objects(CheckDepth depth);
+    void check_other_objects();
     void check_clear_object(const std::string& name, ObjectKind kind);
     Status check_points(const std::vector<PointInfo>& points);
     Status check_entry(const Entry& entry, const std::string& path);
@@ -62,7 +71,9 @@ class Check {
     Status condemn();
 
     Repository& repository_;
+    const CheckOptions options_;
     Progress& progress_;
+    TimeNs began_ = 0;  // monotonic
     const std::stop_token stop_;
     ChunkReader* chunks_ = nullptr;
     Index* index_ = nullptr;
@@ -78,6 +89,7 @@ class Check {
     std::mutex mutex_;  // guards what follows
     std::set<ObjectId> bad_containers_;  // missing or unreadable
     std::set<ObjectId> missing_containers_;
+    std::set<ObjectId> whole_containers_;  // whose data was read now
     std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
     CheckReport report_;
 };
@@ -158,7 +170,7 @@ void Check::missing(const StoredContainer& stored, const std::string& name) {
 }
 
 // Existence, size, and that table and index agree; with data, every byte.
-void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
+void Check::check_container(const StoredContainer& stored) {
     const std::string name = container_name(stored.container);
     const auto found = objects_.find(name);
     if (found == objects_.end()) return missing(stored, name);
@@ -183,20 +195,79 @@ void Check::check_container(const StoredContainer& stored, CheckDepth depth) {
             problem(name + ": its table and the index disagree on chunk " +
                     chunk.id.hex().substr(0, 16));
     }
-    if (depth == CheckDepth::data) read_container(stored, *end);
+    const bool is_whole =
+        stored.is_to_be_read && has_time() && read_container(stored, *end);
     progress_.bytes += found->second;
     std::lock_guard lock(mutex_);
+    if (is_whole) whole_containers_.insert(stored.container.header.object);
     ++report_.objects;
     report_.chunks += end->table.chunks.size();
 }
 
-// Reads an object chunk by chunk, in order, so that memory stays at one chunk.
-void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) {
+bool Check::has_time() const {
+    return repository_.clock().monotonic() - began_ < options_.budget.time;
+}
+
+// Those that were never read first; says which are to be read.
+std::vector<Check::StoredContainer*> Check::in_order(const CheckLog& log) {
+    std::vector<std::pair<std::optional<TimeNs>, StoredContainer*>> order;
+    std::uint64_t total = 0;
+    for (auto& [id, stored] : containers_) {
+        order.emplace_back(log.last(id), &stored);
+        total += stored.container.object_bytes;
+    }
+    std::stable_sort(order.begin(), order.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    const ReadBudget& budget = options_.budget;
+    std::uint64_t left = budget.bytes;
+    if (budget.percent < 100) left = std::min(left, total / 100 * budget.percent + budget.percent);
+    std::vector<StoredContainer*> containers;
+    for (const auto& [time, stored] : order) {
+        // At least one, or many checks of little would never read a large one.
+        stored->is_to_be_read = options_.depth == CheckDepth::data && left != 0;
+        left -= std::min(left, stored->container.object_bytes);
+        containers.push_back(stored);
+    }
+    report_.data_bytes = total;
+    return containers;
+}
+
+void Check::check_containers() {
+    const std::string& cache = repository_.cache_directory();
+    CheckLog log = CheckLog::load(cache.empty() ? "" : cache + "/checked");
+    {
+        WorkerPool pool(options_.threads, options_.threads);
+        for (const StoredContainer* stored : in_order(log)) {
+            if (stop_.stop_requested()) break;
+            pool.submit([this, stored] { check_container(*stored); });
+        }
+    }
+    if (options_.depth == CheckDepth::data) report_reads(log);
+}
+
+// Also of a check that was interrupted: what it has read need not be read soon again.
+void Check::report_reads(CheckLog& log) {
+    for (const ObjectId& id : whole_containers_) log.note(id, repository_.clock().now());
+    for (const auto& [id, stored] : containers_) {
+        const auto time = log.last(id);
+        if (!time) report_.never_read_bytes += stored.container.object_bytes;
+        else report_.oldest_read = std::min(report_.oldest_read.value_or(*time), *time);
+    }
+    log.save([this](const ObjectId& id) { return containers_.contains(id); });
+}
+
+// Reads an object chunk by chunk, in order, so that memory stays at one chunk. Whether all of it is whole.
+bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) {
     const std::string name = container_name(stored.container);
     Storage& storage = repository_.storage();
     Hasher hasher;
     std::uint64_t position = 0;
     Bytes buffer;
+    bool is_whole = true;
+    const auto complain = [&](const Error& error) {
+        is_whole = false;
+        problem(error);
+    };
     const auto read_next = [&](std::uint64_t bytes) -> Status {
         buffer.resize(static_cast<std::size_t>(bytes));
         HF_TRY_STATUS(storage.read(name, position, buffer));
@@ -215,7 +286,7 @@ void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         const auto content =
             chunks_->decode({stored.container, std::move(location)}, buffer);
         if (content.ok()) continue;
-        problem(named(name, content.error()));
+        complain(named(name, content.error()));
         if (content.error().code() == ErrorCode::unsupported) continue;
         std::lock_guard lock(mutex_);
         bad_chunks_.insert(id);
@@ -223,15 +294,16 @@ void Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
     if (status.ok() && !stop_.stop_requested()) {
         status = read_next(end.trailer.body_bytes - position);
         if (status.ok() && hasher.finish() != end.trailer.body_hash)
-            problem(name + ": stored bytes do not match their checksum");
+            complain({ErrorCode::corrupt, name + ": stored bytes do not match their checksum"});
     }
-    if (!status.ok()) problem(status.error());
+    if (!status.ok()) complain(status.error());
     std::lock_guard lock(mutex_);
     report_.read_bytes += position;
+    return is_whole && !stop_.stop_requested();
 }
 
 // Objects that hold no chunks: points without data, fragments, leases, marks, keys.
-void Check::check_other_objects(CheckDepth depth) {
+void Check::check_other_objects() {
     for (const auto& [name, bytes] : objects_) {
         ObjectKind kind;
         if (name.starts_with("index/")) kind = ObjectKind::index_fragment;
@@ -249,7 +321,7 @@ void Check::check_other_objects(CheckDepth depth) {
             std::lock_guard lock(mutex_);
             ++report_.objects;
         }
-        if (depth == CheckDepth::structure && kind != ObjectKind::index_fragment) {
+        if (options_.depth == CheckDepth::structure && kind != ObjectKind::index_fragment) {
             const auto end = read_object_end(
                 repository_.storage(), repository_.keyring(), name, bytes, kind);
             if (is_gone(end)) continue;
@@ -390,7 +462,8 @@ Result<bool> Check::was_overtaken() {
                        });
 }
 
-Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
+Result<CheckReport> Check::run() {
+    began_ = repository_.clock().monotonic();
     if (repository_.keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
     HF_TRY(index_, repository_.index());
@@ -403,15 +476,9 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
     HF_TRY_STATUS(add_unindexed());
     HF_TRY_STATUS(collect_containers());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
-    {
-        WorkerPool pool(threads, threads);
-        for (const auto& item : containers_) {
-            if (stop_.stop_requested()) break;
-            pool.submit([this, &stored = item.second, depth] { check_container(stored, depth); });
-        }
-    }
+    check_containers();
     HF_TRY_STATUS(cancelled());
-    check_other_objects(depth);
+    check_other_objects();
     if (points.ok()) HF_TRY_STATUS(check_points(*points));
     if (needs_unindexed_)
         problem("the index lacks objects that restore points need: they are found by listing all "
@@ -422,14 +489,13 @@ Result<CheckReport> Check::run(CheckDepth depth, std::size_t threads) {
 }  // namespace
 
 Result<CheckReport> run_check(Repository& repository,
-                              CheckDepth depth,
-                              std::size_t threads,
+                              const CheckOptions& options,
                               Progress& progress,
                               std::stop_token stop) {
     constexpr int max_attempts = 5;
     for (int attempt = 1;; ++attempt) {
-        Check check(repository, progress, stop);
-        HF_TRY(CheckReport report, check.run(depth, threads));
+        Check check(repository, options, progress, stop);
+        HF_TRY(CheckReport report, check.run());
         HF_TRY(const bool overtaken, check.was_overtaken());
         if (!overtaken) return report;
         if (attempt == max_attempts)

@@ -83,6 +83,8 @@ class Repository {
     const SecretKey& master() const { return master_; }
     const Clock& clock() const { return clock_; }
     Random& random() { return random_; }
+    // Empty: nothing is cached on disk.
+    const std::string& cache_directory() const { return cache_directory_; }
     MemberCache& members() { return *members_; }
 
     // Read at first use: every fragment, and every point that no fragment has folded.

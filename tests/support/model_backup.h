@@ -254,7 +254,9 @@ struct TestRepository {
     }
     CheckReport check() {
         Progress progress;
-        return run_check(*repository, CheckDepth::data, 2, progress, {}).value();
+        CheckOptions options;
+        options.depth = CheckDepth::data;
+        return run_check(*repository, options, progress, {}).value();
     }
 };
 
