@@ -27,28 +27,26 @@ class CheckInParts(E2E):
         self.assertEqual(never_read[3], 0)
         document = self.read('1K')
         self.assertEqual(document['data_bytes_never_read'], 0)
-        # One object at least.
-        self.assertGreater(document['bytes_read'], FILE_BYTES)
+        # One object, and the few records that every check reads.
         self.assertLess(document['bytes_read'], 2 * FILE_BYTES)
 
     def test_what_was_read_longest_ago_comes_first(self):
         self.check()
         before = self.read('1K')['oldest_read']
-        for _ in range(7):
-            self.read('1K')
-        self.assertGreater(self.read('1K')['oldest_read'], before)
+        for _ in range(4):
+            document = self.read('30%')
+        self.assertGreater(document['oldest_read'], before)
 
     def test_size_and_duration(self):
         document = self.read('10M')
-        self.assertGreater(document['bytes_read'], 3 * FILE_BYTES)
-        self.assertLess(document['bytes_read'], 5 * FILE_BYTES)
+        self.assertGreater(document['bytes_read'], 10 << 20)
+        self.assertLess(document['bytes_read'], (10 << 20) + 2 * FILE_BYTES)
         self.assertEqual(self.read('10m')['data_bytes_never_read'], 0)
 
     def test_damage_is_found_once_all_was_read(self):
-        packs = [name for name, size in self.objects() if size > FILE_BYTES]
-        path = os.path.join(self.repo, packs[3])
-        with open(path, 'r+b') as file:
-            file.seek(FILE_BYTES // 2)
+        size, name = max((size, name) for name, size in self.objects())
+        with open(os.path.join(self.repo, name), 'r+b') as file:
+            file.seek(size // 2)
             byte = file.read(1)
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 1]))
