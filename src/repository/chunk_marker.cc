@@ -52,7 +52,10 @@ std::span<const ChunkRange> ChunkMarker::parts(IndexPosition position) const {
 // As the index finds it.
 std::optional<IndexPosition> ChunkMarker::find(const ChunkId& id, const ChunkRange& part) {
     constexpr std::size_t slots = 1u << 16;
-    if (found_.empty()) found_.resize(slots, {SIZE_MAX, 0});
+    if (found_.empty() || found_generation_ != index_.generation()) {
+        found_generation_ = index_.generation();
+        found_.assign(slots, {SIZE_MAX, 0});
+    }
     IndexPosition& slot = found_[(id.bytes[31] << 8 | id.bytes[30]) % slots];
     if (slot.fragment < known_.size() && known_[slot.fragment]->has(slot.chunk, id)) return slot;
     const auto position = index_.position_of(id, part);

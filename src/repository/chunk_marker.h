@@ -63,8 +63,9 @@ class ChunkMarker {
     std::size_t used_part_bytes_ = 0;
     unsigned dropped_halves_ = 0;
     // Where chunks were found that are not thinned, by their ids' last bytes: the leaves of many points
-    // refer to the same ones. One may have been condemned since; who lets go of it asks the index. 1 MiB.
+    // refer to the same ones. As long as the index's generation is the same. 1 MiB.
     std::vector<IndexPosition> found_;
+    std::uint64_t found_generation_ = 0;
     std::vector<std::shared_ptr<const FlatFragment>> known_;  // fragments that found_ refers to
     // Runs that follow each other in one chunk, as those of a group's files do: looked up together.
     std::vector<Run> waiting_;

@@ -110,11 +110,13 @@ bool Index::contains(const ChunkId& id, const ChunkRange& part) const {
 void Index::exclude(const ObjectId& container) {
     std::unique_lock lock(mutex_);
     excluded_.insert(container);
+    ++generation_;
 }
 
 void Index::condemn(const ObjectId& container) {
     std::unique_lock lock(mutex_);
     condemned_.insert(container);
+    ++generation_;
 }
 
 bool Index::is_condemned(const ObjectId& container) const {
@@ -131,6 +133,7 @@ void Index::clear() {
     directory_numbers_.clear();
     excluded_.clear();
     condemned_.clear();
+    ++generation_;
 }
 
 std::optional<IndexPosition> Index::position_of(const ChunkId& id, const ChunkRange& part) const {

@@ -1,6 +1,7 @@
 // The index: which chunks exist and where. docs/format.md#index-fragments.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
@@ -42,6 +43,8 @@ class Index {
     // may rely on them.
     void condemn(const ObjectId& container);
     bool is_condemned(const ObjectId& container) const;
+    // Another number whenever places may have become better or worse, for who remembers some.
+    std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     // Forgets all fragments, and what is lost or condemned.
     void clear();
     // Whether a chunk can be relied upon.
@@ -77,6 +80,7 @@ class Index {
     std::shared_ptr<const ChunkDirectory> directory_;
     std::vector<std::size_t> directory_numbers_;
     std::set<ObjectId> excluded_, condemned_;
+    std::atomic<std::uint64_t> generation_{0};
 };
 
 }  // namespace holdfast
