@@ -56,7 +56,7 @@ std::optional<IndexPosition> ChunkMarker::find(const ChunkId& id, const ChunkRan
         found_generation_ = index_.generation();
         found_.assign(slots, {SIZE_MAX, 0});
     }
-    IndexPosition& slot = found_[(id.bytes[31] << 8 | id.bytes[30]) % slots];
+    IndexPosition& slot = found_[(std::size_t{id.bytes[31]} << 8 | id.bytes[30]) % slots];
     if (slot.fragment < known_.size() && known_[slot.fragment]->has(slot.chunk, id)) return slot;
     const auto position = index_.position_of(id, part);
     if (!position) return position;
