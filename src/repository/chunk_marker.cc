@@ -13,7 +13,7 @@ std::uint64_t key_of(IndexPosition position) {
     return std::uint64_t{position.fragment} << 40 | position.chunk;
 }
 
-// A map's entry without its ranges: measured with the allocator's own bytes.
+// A map's entry without its ranges, by arithmetic: node, bucket, and what the allocator adds to two blocks.
 constexpr std::size_t part_entry_bytes = 80;
 
 // Keeps `ranges` ascending and not adjacent.
@@ -71,6 +71,8 @@ Result<bool> ChunkMarker::mark_chunk(const ChunkId& id, const ChunkRange& part) 
     if (!position && damage_ == Damage::is_passed_over) return false;
     if (!position)
         return Error(ErrorCode::corrupt, "chunk " + id.hex().substr(0, 16) + " is missing");
+    if (part != whole_chunk && part.end() > index_.raw_bytes(*position))
+        return Error(ErrorCode::corrupt, "a run beyond its chunk's end");
     if (position->fragment >= fragments_.size()) fragments_.resize(position->fragment + 1);
     Fragment& fragment = fragments_[position->fragment];
     if (position->chunk >= fragment.met.size()) {
