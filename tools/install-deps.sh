@@ -4,7 +4,7 @@
 set -eu
 
 build="g++ cmake ninja-build ccache pkg-config make git ca-certificates
-       libssl-dev libzstd-dev libsodium-dev librust-blake3-dev
+       libssl-dev libzstd-dev libsodium-dev libisal-dev librust-blake3-dev
        libcli11-dev nlohmann-json3-dev"
 demo="python3 e2fsprogs"
 test="libgtest-dev librapidcheck-dev clang libclang-rt-14-dev python3 python3-cryptography python3-zstandard

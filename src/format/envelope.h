@@ -7,6 +7,7 @@
 #include "crypto/aead.h"
 #include "crypto/digest.h"
 #include "format/ids.h"
+#include "format/parity.h"
 
 namespace holdfast {
 
@@ -60,15 +61,6 @@ void encode_header(const EnvelopeHeader& header, ByteWriter& out);
 // Errors: corrupt; unsupported for a newer format version or an unknown required feature.
 Result<EnvelopeHeader> decode_header(ByteSpan data);
 
-// How an object's parity was made; scheme 0 is none. docs/format.md#parity.
-struct ParityLayout {
-    std::uint8_t scheme = 0;
-    std::uint8_t data_slices = 0;
-    std::uint8_t parity_slices = 0;
-    std::uint32_t slice_bytes = 0;
-    bool operator==(const ParityLayout&) const = default;
-};
-
 struct EnvelopeTrailer {
     std::uint64_t body_bytes = 0;   // header and frames, table included
     std::uint32_t table_bytes = 0;  // the last frame, as stored
@@ -83,6 +75,8 @@ struct EnvelopeTrailer {
     bool check_holds = true;
 
     static constexpr std::size_t fixed_bytes = 80;
+    std::size_t tail_bytes() const { return header.encoded_bytes() + fixed_bytes; }
+    std::uint64_t object_bytes() const { return body_bytes + extra_bytes + tail_bytes(); }
 };
 
 // Repeated header and trailer: what follows body, signature and parity.
@@ -90,6 +84,8 @@ void encode_tail(const EnvelopeTrailer& trailer, ByteWriter& out);
 // `tail` is the last part of an object of `object_bytes`: at least tail_bytes_max of it, or all.
 // Errors: as decode_header.
 Result<EnvelopeTrailer> decode_tail(ByteSpan tail, std::uint64_t object_bytes);
+// The same of an object whose size is not known, or not the one that it had: nothing compares with it.
+Result<EnvelopeTrailer> decode_tail(ByteSpan tail);
 inline constexpr std::size_t tail_bytes_max = EnvelopeHeader::fixed_bytes +
                                               EnvelopeHeader::max_key_block_bytes +
                                               EnvelopeTrailer::fixed_bytes;

@@ -56,6 +56,7 @@ class Check {
     void missing(const StoredContainer& stored, const std::string& name);
     bool has_time() const;
     bool read_container(const StoredContainer& stored, const ObjectEnd& end);
+    Status check_end(const std::string& name, const EnvelopeTrailer& trailer, const Parity& parity);
     void container_problem(const StoredContainer& stored, const Error& error);
     void check_other_objects();
     void check_clear_object(const std::string& name, ObjectKind kind);
@@ -180,7 +181,7 @@ void Check::check_container(const StoredContainer& stored) {
                           name + ": has " + std::to_string(found->second) + " bytes in place of " +
                               std::to_string(stored.container.object_bytes)));
     const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
-                                     found->second, stored.container.header.kind);
+                                     found->second, stored.container.header.kind, OnDamage::fail);
     if (!end.ok()) return container_problem(stored, end.error());
     if (!end->trailer.check_holds) problem(name + ": damaged trailer");
     const Status identity = check_identity(*end, stored.container.header.object, name);
@@ -261,6 +262,8 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
     const std::string name = container_name(stored.container);
     Storage& storage = repository_.storage();
     Hasher hasher;
+    std::optional<ParityEncoder> parity;
+    if (end.trailer.parity.is_valid_for(end.trailer.body_bytes)) parity.emplace(end.trailer.parity);
     std::uint64_t position = 0;
     Bytes buffer;
     bool is_whole = true;
@@ -272,6 +275,7 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         buffer.resize(static_cast<std::size_t>(bytes));
         HF_TRY_STATUS(storage.read(name, position, buffer));
         hasher.update(buffer);
+        if (parity) parity->update(buffer);
         position += bytes;
         return {};
     };
@@ -296,10 +300,22 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         if (status.ok() && hasher.finish() != end.trailer.body_hash)
             complain({ErrorCode::corrupt, name + ": stored bytes do not match their checksum"});
     }
+    if (is_whole && parity && status.ok() && !stop_.stop_requested())
+        status = check_end(name, end.trailer, parity->finish());
     if (!status.ok()) complain(status.error());
     std::lock_guard lock(mutex_);
     report_.read_bytes += position;
     return is_whole && !stop_.stop_requested();
+}
+
+// What stands behind a body that is whole.
+Status Check::check_end(const std::string& name,
+                        const EnvelopeTrailer& trailer,
+                        const Parity& parity) {
+    Bytes stored(static_cast<std::size_t>(trailer.object_bytes() - trailer.body_bytes));
+    HF_TRY_STATUS(repository_.storage().read(name, trailer.body_bytes, stored));
+    const Status checked = check_object_end(trailer, parity, stored);
+    return checked.ok() ? checked : named(name, checked.error());
 }
 
 // Objects that hold no chunks: points without data, fragments, leases, marks, keys.
@@ -323,7 +339,7 @@ void Check::check_other_objects() {
         }
         if (options_.depth == CheckDepth::structure && kind != ObjectKind::index_fragment) {
             const auto end = read_object_end(
-                repository_.storage(), repository_.keyring(), name, bytes, kind);
+                repository_.storage(), repository_.keyring(), name, bytes, kind, OnDamage::fail);
             if (is_gone(end)) continue;
             if (!end.ok()) problem(end.error());
             else if (!end->trailer.check_holds) problem(name + ": damaged trailer");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "repository/compression.h"
+#include "repository/object_mender.h"
 
 namespace holdfast {
 namespace {
@@ -97,27 +98,59 @@ Result<ChunkContent> ChunkReader::read_part(const ChunkId& id,
     }
 }
 
-// The first `frames` frames.
-Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t frames) {
+namespace {
+
+// Room for the first `frames` frames.
+Result<Bytes> buffer_for(const ChunkLocation& location, std::size_t frames) {
     std::uint64_t stored_bytes = 0;
-    for (std::size_t i = 0; i < frames; ++i) stored_bytes += chunk.location.frame_bytes[i];
-    if (stored_bytes > 2ull * max_chunk_bytes) return bad(chunk.location.id, "stored size");
-    Bytes stored(static_cast<std::size_t>(stored_bytes));
+    for (std::size_t i = 0; i < frames; ++i) stored_bytes += location.frame_bytes[i];
+    if (stored_bytes > 2ull * max_chunk_bytes) return bad(location.id, "stored size");
+    return Bytes(static_cast<std::size_t>(stored_bytes));
+}
+
+}  // namespace
+
+Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t frames) {
+    HF_TRY(Bytes stored, buffer_for(chunk.location, frames));
     HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
     return stored;
 }
 
+Result<Bytes> ChunkReader::read_mended(const LocatedChunk& chunk, std::size_t frames) {
+    HF_TRY(Bytes stored, buffer_for(chunk.location, frames));
+    const std::string name = container_name(chunk.container);
+    HF_TRY(const ObjectInfo info, storage_.head(name));
+    HF_TRY(const auto mender, ObjectMender::open(storage_, name, info.bytes));
+    HF_TRY_STATUS(mender->read_body(chunk.location.offset, stored));
+    return stored;
+}
+
+template <typename Open>
+auto ChunkReader::open_stored(const LocatedChunk& chunk, std::size_t frames, const Open& open)
+    -> decltype(open(ByteSpan{})) {
+    const auto opened = [&](const Result<Bytes>& stored) -> decltype(open(ByteSpan{})) {
+        if (!stored.ok()) return stored.error();
+        return open(*stored);
+    };
+    auto result = opened(read_stored(chunk, frames));
+    if (result.ok() || result.error().code() != ErrorCode::corrupt) return result;
+    auto mended = opened(read_mended(chunk, frames));
+    if (mended.ok()) return mended;
+    return result;
+}
+
 Result<ChunkContent> ChunkReader::read(const LocatedChunk& chunk) {
-    HF_TRY(const Bytes stored, read_stored(chunk, chunk.location.frame_bytes.size()));
-    return decode(chunk, stored);
+    return open_stored(chunk, chunk.location.frame_bytes.size(),
+                       [&](ByteSpan stored) { return decode(chunk, stored); });
 }
 
 Result<ChunkHeader> ChunkReader::read_header(const LocatedChunk& chunk) {
-    HF_TRY(const Bytes stored, read_stored(chunk, 1));
-    HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
-    HF_TRY(const Bytes plain, cipher.open(chunk.location.first_frame, FrameRole::chunk, stored));
-    ByteReader in(plain);
-    return decode_chunk_header(in, chunk.location.raw_bytes);
+    return open_stored(chunk, 1, [&](ByteSpan stored) -> Result<ChunkHeader> {
+        HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
+        HF_TRY(const Bytes plain, cipher.open(chunk.location.first_frame, FrameRole::chunk, stored));
+        ByteReader in(plain);
+        return decode_chunk_header(in, chunk.location.raw_bytes);
+    });
 }
 
 Result<FrameCipher> ChunkReader::cipher_of(const Container& container) {
@@ -128,8 +161,12 @@ Result<FrameCipher> ChunkReader::cipher_of(const Container& container) {
 }
 
 Result<EncodedChunk> ChunkReader::read_frames(const LocatedChunk& chunk) {
+    return open_stored(chunk, chunk.location.frame_bytes.size(),
+                       [&](ByteSpan stored) { return unseal_frames(chunk, stored); });
+}
+
+Result<EncodedChunk> ChunkReader::unseal_frames(const LocatedChunk& chunk, ByteSpan stored) {
     const ChunkLocation& location = chunk.location;
-    HF_TRY(const Bytes stored, read_stored(chunk, location.frame_bytes.size()));
     HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
     EncodedChunk result{location.id,         location.purpose, location.raw_bytes,
                         location.frame_log2, {},               location.absent};

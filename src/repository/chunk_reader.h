@@ -49,6 +49,12 @@ class ChunkReader {
   private:
     Result<LocatedChunk> locate(const ChunkId& id, const ChunkRange& part);
     Result<Bytes> read_stored(const LocatedChunk& chunk, std::size_t frames);
+    // What `open` makes of the first `frames` frames as they are stored, or else of what parity gives back.
+    template <typename Open>
+    auto open_stored(const LocatedChunk& chunk, std::size_t frames, const Open& open)
+        -> decltype(open(ByteSpan{}));
+    Result<Bytes> read_mended(const LocatedChunk& chunk, std::size_t frames);
+    Result<EncodedChunk> unseal_frames(const LocatedChunk& chunk, ByteSpan stored);
     Result<FrameCipher> cipher_of(const Container& container);
     Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);

@@ -9,10 +9,11 @@
 
 namespace holdfast {
 
-// An object's header and the key of its frames.
+// An object's header and the key of its frames, and whether parity follows them.
 struct ObjectKey {
     EnvelopeHeader header;
     SecretKey key;
+    bool has_parity = true;
 };
 
 // Immutable after construction; thread-safe.

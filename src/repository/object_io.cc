@@ -1,6 +1,7 @@
 #include "repository/object_io.h"
 
 #include "repository/compression.h"
+#include "repository/object_mender.h"
 
 namespace holdfast {
 namespace {
@@ -72,7 +73,7 @@ std::vector<Bytes> ObjectEncoder::take_pending() {
     return std::exchange(pending_, {});
 }
 
-Bytes ObjectEncoder::tail(const Digest& body_hash) const {
+Bytes ObjectEncoder::end(const Digest& body_hash, const Parity& parity) const {
     HF_CHECK(table_bytes_ != 0);
     EnvelopeTrailer trailer;
     trailer.header = key_.header;
@@ -80,21 +81,50 @@ Bytes ObjectEncoder::tail(const Digest& body_hash) const {
     trailer.table_bytes = table_bytes_;
     trailer.frame_count = frames_;
     trailer.body_hash = body_hash;
-    Bytes tail;
-    ByteWriter out(tail);
-    encode_tail(trailer, out);
-    return tail;
+    return encode_object_end(std::move(trailer), parity);
 }
+
+Bytes encode_object_end(EnvelopeTrailer trailer, const Parity& parity) {
+    trailer.parity = parity.layout;
+    if (parity.layout.scheme != 0)
+        trailer.extra_bytes =
+            2 * parity.summary.size() + trailer.tail_bytes() + parity.slices.size();
+    Bytes tail;
+    ByteWriter tail_out(tail);
+    encode_tail(trailer, tail_out);
+    if (parity.layout.scheme == 0) return tail;
+    // Summary and tail stand before and behind the slices: a burst takes one of them only.
+    Bytes end;
+    end.reserve(static_cast<std::size_t>(trailer.extra_bytes) + tail.size());
+    ByteWriter out(end);
+    for (const auto* part :
+         std::initializer_list<const Bytes*>{&parity.summary, &tail, &parity.slices, &parity.summary, &tail})
+        out.bytes(*part);
+    return end;
+}
+
+namespace {
+
+Parity parity_of(ByteSpan body, const ParityLayout& layout) {
+    ParityEncoder encoder(layout);
+    encoder.update(body);
+    return encoder.finish();
+}
+
+}  // namespace
 
 Bytes finish_object(ObjectEncoder& encoder) {
     encoder.finish_body();
     Bytes object;
-    object.reserve(static_cast<std::size_t>(encoder.body_bytes()) + tail_bytes_max);
+    const auto body_bytes = static_cast<std::size_t>(encoder.body_bytes());
+    object.reserve(body_bytes + body_bytes / 16 + 4 * tail_bytes_max);
     for (const Bytes& piece : encoder.take_pending())
         object.insert(object.end(), piece.begin(), piece.end());
     HF_CHECK(object.size() == encoder.body_bytes());
-    const Bytes tail = encoder.tail(plain_hash(object));
-    object.insert(object.end(), tail.begin(), tail.end());
+    Parity parity;
+    if (encoder.has_parity()) parity = parity_of(object, parity_layout_of(object.size()));
+    const Bytes end = encoder.end(plain_hash(object), parity);
+    object.insert(object.end(), end.begin(), end.end());
     return object;
 }
 
@@ -170,44 +200,96 @@ Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
     return end;
 }
 
-// `tail` are the object's last bytes.
-Result<ObjectEnd> open_tail(ByteSpan tail,
-                            std::uint64_t object_bytes,
-                            const Keyring* keyring,
-                            ObjectKind kind,
-                            std::uint64_t& missing_bytes) {
-    HF_TRY(EnvelopeTrailer trailer, decode_tail(tail, object_bytes));
+// Checks what the tail says, and makes the cipher of the object's frames.
+Result<FrameCipher> cipher_of(const EnvelopeTrailer& trailer, const Keyring* keyring, ObjectKind kind) {
     if (trailer.header.kind != kind) return bad("not of the expected kind");
     SecretKey key;
     if (keyring != nullptr) {
         if (trailer.header.key_mode == KeyMode::clear) return bad("not sealed");
-        HF_TRY(key, keyring->object_key(trailer.header));
+        auto found = keyring->object_key(trailer.header);
+        // A flipped epoch is damage, not a key that this reader lacks.
+        if (!found.ok() && !trailer.check_holds) return bad("trailer");
+        HF_TRY(key, std::move(found));
     } else if (trailer.header.key_mode != KeyMode::clear) {
         return bad("sealed");
     }
-    FrameCipher cipher(trailer.header, key);
-    const std::uint64_t after_body = object_bytes - trailer.body_bytes;
-    if (after_body > tail.size()) {
-        missing_bytes = after_body + trailer.table_bytes - tail.size();
-        return ObjectEnd{};
-    }
-    ByteSpan body_end = tail.first(tail.size() - static_cast<std::size_t>(after_body));
-    if (body_end.size() > trailer.body_bytes) return bad("sizes");
-    HF_TRY(ObjectEnd end, open_end(std::move(trailer), body_end, cipher, missing_bytes));
-    end.object_bytes = object_bytes;
-    return end;
+    return FrameCipher(trailer.header, key);
 }
 
 Result<ObjectEnd> open_whole(ByteSpan object, const Keyring* keyring, ObjectKind kind) {
+    HF_TRY(EnvelopeTrailer trailer, decode_tail(object, object.size()));
+    HF_TRY(FrameCipher cipher, cipher_of(trailer, keyring, kind));
+    const ByteSpan frames = object.first(static_cast<std::size_t>(trailer.body_bytes));
     std::uint64_t missing = 0;
-    HF_TRY(ObjectEnd end, open_tail(object, object.size(), keyring, kind, missing));
+    HF_TRY(ObjectEnd end, open_end(std::move(trailer), frames, cipher, missing));
     if (missing != 0) return bad("sizes");
+    end.object_bytes = object.size();
     if (!end.trailer.check_holds) return bad("trailer");
     const ByteSpan body = object.first(static_cast<std::size_t>(end.trailer.body_bytes));
     if (plain_hash(body) != end.trailer.body_hash) return bad("checksum");
     HF_TRY(const EnvelopeHeader header, decode_header(body));
     if (header != end.trailer.header) return bad("header");
+    const ParityLayout& layout = end.trailer.parity;
+    if (layout.scheme != ParityLayout::reed_solomon) return end;
+    if (!layout.is_valid_for(body.size())) return bad("parity");
+    HF_TRY_STATUS(check_object_end(end.trailer, parity_of(body, layout), object.subspan(body.size())));
     return end;
+}
+
+// Reads the end of a body, from `offset` in it on.
+using ReadBody = std::function<Status(std::uint64_t offset, MutableByteSpan out)>;
+
+// `body_end` are the last bytes of the body that are known already.
+Result<ObjectEnd> read_body_end(const EnvelopeTrailer& trailer,
+                                const Keyring& keyring,
+                                ObjectKind kind,
+                                ByteSpan body_end,
+                                const ReadBody& read_body) {
+    HF_TRY(FrameCipher cipher, cipher_of(trailer, &keyring, kind));
+    Bytes read;
+    for (;;) {
+        std::uint64_t missing = 0;
+        HF_TRY(ObjectEnd end, open_end(trailer, body_end, cipher, missing));
+        if (missing == 0) return end;
+        // Table and record of most objects come with one read.
+        const std::uint64_t wanted =
+            std::max(body_end.size() + missing, std::min(trailer.body_bytes, end_read_bytes));
+        if (wanted > trailer.body_bytes || wanted > max_record_bytes) return bad("sizes");
+        read.resize(static_cast<std::size_t>(wanted));
+        HF_TRY_STATUS(read_body(trailer.body_bytes - wanted, read));
+        body_end = read;
+    }
+}
+
+Result<ObjectEnd> read_stored_end(Storage& storage,
+                                  const Keyring& keyring,
+                                  const std::string& name,
+                                  std::uint64_t object_bytes,
+                                  ObjectKind kind) {
+    Bytes read(static_cast<std::size_t>(std::min(object_bytes, end_read_bytes)));
+    HF_TRY_STATUS(storage.read(name, object_bytes - read.size(), read));
+    HF_TRY(const EnvelopeTrailer trailer, decode_tail(read, object_bytes));
+    const std::uint64_t behind = object_bytes - trailer.body_bytes;
+    // A pack's parity is larger than the first read.
+    ByteSpan body_end = ByteSpan(read).first(
+        behind < read.size() ? read.size() - static_cast<std::size_t>(behind) : 0);
+    body_end = body_end.last(std::min<std::size_t>(body_end.size(), trailer.body_bytes));
+    return read_body_end(trailer, keyring, kind, body_end,
+                         [&](std::uint64_t offset, MutableByteSpan out) {
+                             return storage.read(name, offset, out);
+                         });
+}
+
+Result<ObjectEnd> mended_object_end(Storage& storage,
+                                    const Keyring& keyring,
+                                    const std::string& name,
+                                    std::uint64_t object_bytes,
+                                    ObjectKind kind) {
+    HF_TRY(const auto mender, ObjectMender::open(storage, name, object_bytes));
+    return read_body_end(mender->trailer(), keyring, kind, {},
+                         [&](std::uint64_t offset, MutableByteSpan out) {
+                             return mender->read_body(offset, out);
+                         });
 }
 
 }  // namespace
@@ -216,19 +298,51 @@ Result<ObjectEnd> read_object_end(Storage& storage,
                                   const Keyring& keyring,
                                   const std::string& name,
                                   std::uint64_t object_bytes,
-                                  ObjectKind kind) {
-    std::uint64_t wanted = std::min(object_bytes, end_read_bytes);
-    for (;;) {
-        Bytes tail(static_cast<std::size_t>(wanted));
-        HF_TRY_STATUS(storage.read(name, object_bytes - wanted, tail));
-        std::uint64_t missing = 0;
-        auto end = open_tail(tail, object_bytes, &keyring, kind, missing);
-        if (!end.ok()) return std::move(end).error().with_context("reading " + name);
-        if (missing == 0) return end;
-        if (wanted + missing > object_bytes || wanted + missing > max_record_bytes)
-            return bad("sizes").with_context("reading " + name);
-        wanted += missing;
+                                  ObjectKind kind,
+                                  OnDamage on_damage) {
+    auto end = read_stored_end(storage, keyring, name, object_bytes, kind);
+    if (!end.ok() && end.error().code() == ErrorCode::corrupt && on_damage == OnDamage::mend) {
+        auto mended = mended_object_end(storage, keyring, name, object_bytes, kind);
+        if (mended.ok() || mended.error().code() != ErrorCode::corrupt) end = std::move(mended);
     }
+    if (!end.ok()) return std::move(end).error().with_context("reading " + name);
+    end->object_bytes = object_bytes;
+    return end;
+}
+
+Result<Bytes> mended_object(Storage& storage,
+                            const std::string& name,
+                            std::uint64_t object_bytes,
+                            std::uint64_t limit_bytes) {
+    HF_TRY(const auto mender, ObjectMender::open(storage, name, object_bytes));
+    if (mender->trailer().object_bytes() > limit_bytes) return bad("too large");
+    Bytes object;
+    HF_TRY_STATUS(mender->write([&object](ByteSpan piece) -> Status {
+        object.insert(object.end(), piece.begin(), piece.end());
+        return {};
+    }));
+    return object;
+}
+
+Result<ObjectEnd> read_object(Storage& storage,
+                              const Keyring& keyring,
+                              const std::string& name,
+                              ObjectKind kind,
+                              std::uint64_t limit_bytes) {
+    HF_TRY(const Bytes object, storage.get(name, limit_bytes));
+    auto end = open_object(object, keyring, kind);
+    if (!end.ok() && end.error().code() == ErrorCode::corrupt) {
+        const auto mended = mended_object(storage, name, object.size(), limit_bytes);
+        if (mended.ok()) end = open_object(*mended, keyring, kind);
+    }
+    if (!end.ok()) return std::move(end).error().with_context("reading " + name);
+    return end;
+}
+
+Status check_object_end(const EnvelopeTrailer& trailer, const Parity& parity, ByteSpan end) {
+    const Bytes expected = encode_object_end(trailer, parity);
+    if (std::equal(end.begin(), end.end(), expected.begin(), expected.end())) return {};
+    return bad("parity");
 }
 
 Result<ObjectEnd> open_object(ByteSpan object, const Keyring& keyring, ObjectKind kind) {

@@ -31,6 +31,7 @@ class ObjectEncoder {
     explicit ObjectEncoder(ObjectKey key);
 
     const EnvelopeHeader& header() const { return key_.header; }
+    bool has_parity() const { return key_.has_parity; }
     const ObjectTable& table() const { return table_; }
     // Bytes of the body so far, taken ones included.
     std::uint64_t body_bytes() const { return taken_bytes_ + pending_bytes_; }
@@ -42,8 +43,8 @@ class ObjectEncoder {
     // The table; no frame may be added afterwards.
     void finish_body();
     std::vector<Bytes> take_pending();
-    // What follows a finished body that has this hash.
-    Bytes tail(const Digest& body_hash) const;
+    // What follows a finished body of this hash and parity (of scheme 0: none).
+    Bytes end(const Digest& body_hash, const Parity& parity) const;
 
   private:
     void add_piece(Bytes piece);
@@ -59,7 +60,9 @@ class ObjectEncoder {
     std::uint32_t table_bytes_ = 0;
 };
 
-// Body and tail of an object of which nothing has been taken yet.
+// Parity and tail: what follows an object's body. `trailer` says all but what parity says.
+Bytes encode_object_end(EnvelopeTrailer trailer, const Parity& parity);
+// Body and end of an object of which nothing has been taken yet.
 Bytes finish_object(ObjectEncoder& encoder);
 // An object without chunks.
 Bytes encode_record_object(ObjectKey key, ByteSpan record);
@@ -74,18 +77,36 @@ struct ObjectEnd {
     std::uint64_t object_bytes = 0;
 };
 
-// Reads and checks the end of an object of `object_bytes`: one ranged read unless table and record
-// are long. Errors: not_found, corrupt, unsupported, wrong_key.
+// What a reader does with a damaged object: make do with what parity gives back, or tell of it.
+enum class OnDamage : std::uint8_t { mend, fail };
+
+// Reads and checks the end of an object of `object_bytes`: one ranged read, or two for a pack and when table
+// and record are long. Errors: not_found, corrupt, unsupported, wrong_key.
 Result<ObjectEnd> read_object_end(Storage& storage,
                                   const Keyring& keyring,
                                   const std::string& name,
                                   std::uint64_t object_bytes,
-                                  ObjectKind kind);
-// The same for an object that is in memory whole; its body hash is checked too.
+                                  ObjectKind kind,
+                                  OnDamage on_damage = OnDamage::mend);
+// The same for an object that is in memory whole; its body hash is checked too, and its parity.
 Result<ObjectEnd> open_object(ByteSpan object, const Keyring& keyring, ObjectKind kind);
+// Reads the whole of an object of at most `limit_bytes`, mends it in memory if it is damaged, and opens it.
+// Errors: as read_object_end.
+Result<ObjectEnd> read_object(Storage& storage,
+                              const Keyring& keyring,
+                              const std::string& name,
+                              ObjectKind kind,
+                              std::uint64_t limit_bytes);
 // Whether the object is the one that its name says. Errors: corrupt.
 Status check_identity(const ObjectEnd& end, const ObjectId& expected, const std::string& name);
 // An object in clear. Errors: corrupt, unsupported.
 Result<Bytes> open_clear_object(ByteSpan object, ObjectKind kind);
+// What follows a body of this trailer and parity must be this, to the last byte. Errors: corrupt.
+Status check_object_end(const EnvelopeTrailer& trailer, const Parity& parity, ByteSpan end);
+// The bytes of a damaged object as they were written. Errors: corrupt when parity cannot tell.
+Result<Bytes> mended_object(Storage& storage,
+                            const std::string& name,
+                            std::uint64_t object_bytes,
+                            std::uint64_t limit_bytes);
 
 }  // namespace holdfast

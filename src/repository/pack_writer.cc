@@ -100,7 +100,18 @@ void PackWriter::run() {
     }
 }
 
+std::uint64_t PackWriter::target_bytes(std::uint64_t open_bytes) const {
+    return std::clamp((sealed_bytes_ + open_bytes) / 64, min_pack_bytes, max_pack_bytes);
+}
+
+// A chunk may be larger than what a pack exceeds its target by.
+bool PackWriter::would_overflow(const EncodedChunk& chunk) const {
+    constexpr std::uint64_t table_bytes = 1u << 20;
+    return encoder_->body_bytes() + chunk.bytes() + table_bytes > capacity_;
+}
+
 void PackWriter::seal(EncodedChunk chunk) {
+    if (encoder_ && would_overflow(chunk)) close_pack();
     if (!encoder_) {
         small_total_ += chunk.bytes();
         small_.push_back(std::move(chunk));
@@ -109,17 +120,20 @@ void PackWriter::seal(EncodedChunk chunk) {
     }
     encoder_->add_chunk(std::move(chunk));
     const std::uint64_t size = encoder_->body_bytes();
-    const std::uint64_t target =
-        std::clamp((sealed_bytes_ + size) / 64, min_pack_bytes, max_pack_bytes);
-    if (size >= target) close_pack();
+    if (size >= target_bytes(size)) close_pack();
     else if (encoder_->pending_bytes() >= drain_bytes) drain();
 }
 
 void PackWriter::open_pack() {
     encoder_ = std::make_shared<ObjectEncoder>(keyring_.new_object(kind_, random_));
     const Container container{encoder_->header(), session_, {}, 0, 0};
-    output([this, name = container_name(container)]() -> Status {
+    const std::uint64_t expected = std::max<std::uint64_t>(target_bytes(0), small_total_);
+    capacity_ = ParityEncoder::capacity_for(expected);
+    const bool has_parity = encoder_->has_parity();
+    output([this, name = container_name(container), expected, has_parity]() -> Status {
         body_hasher_ = Hasher();
+        parity_.reset();
+        if (has_parity) parity_.emplace(expected);
         HF_TRY(object_, storage_.begin(name));
         return {};
     });
@@ -137,6 +151,7 @@ void PackWriter::drain() {
                       encoder_->take_pending())]() -> Status {
         for (const Bytes& piece : *pieces) {
             body_hasher_.update(piece);
+            if (parity_) parity_->update(piece);
             HF_TRY_STATUS(object_->append(piece));
         }
         return {};
@@ -159,12 +174,14 @@ void PackWriter::output(std::function<Status()> task) {
 }
 
 Status PackWriter::write_end(const ObjectEncoder& encoder) {
-    const Bytes tail = encoder.tail(body_hasher_.finish());
-    HF_TRY_STATUS(object_->append(tail));
+    const Bytes end =
+        encoder.end(body_hasher_.finish(), parity_ ? parity_->finish() : Parity{});
+    parity_.reset();
+    HF_TRY_STATUS(object_->append(end));
     HF_TRY_STATUS(object_->commit(Durability::deferred));
     object_.reset();
     FinishedContainer done;
-    done.container = {encoder.header(), session_, {}, 0, encoder.body_bytes() + tail.size()};
+    done.container = {encoder.header(), session_, {}, 0, encoder.body_bytes() + end.size()};
     done.chunks = locations_of(encoder.table(), encoder.header(), 0);
     std::lock_guard lock(mutex_);
     finished_.push_back(std::move(done));

@@ -23,7 +23,7 @@ struct FinishedContainer {
 // source waits for both. Small beginnings wait in memory: what never reaches the size of a pack is
 // handed back for the restore point's own object.
 // Thread-safe but for finish(). Memory: at most `small_bytes` + `queued_bytes`, `queued_pieces` and
-// two more of sealed data, each at most 1 MiB and a chunk, and one write buffer.
+// two more of sealed data, each at most 1 MiB and a chunk, one write buffer, and 2.4 MiB of parity.
 class PackWriter {
   public:
     static constexpr std::size_t small_bytes = 2u << 20;
@@ -61,6 +61,8 @@ class PackWriter {
     void fail(Status status);
     // Sealing.
     void seal(EncodedChunk chunk);
+    std::uint64_t target_bytes(std::uint64_t open_bytes) const;
+    bool would_overflow(const EncodedChunk& chunk) const;
     void open_pack();
     void drain();
     void close_pack();
@@ -77,12 +79,14 @@ class PackWriter {
 
     // Used by the sealing thread alone, and by finish() after it.
     std::shared_ptr<ObjectEncoder> encoder_;
+    std::uint64_t capacity_ = 0;      // of the open pack's parity
     std::uint64_t sealed_bytes_ = 0;  // of closed packs
     std::vector<EncodedChunk> small_;
     std::size_t small_total_ = 0;
     // Used by the writing thread alone.
     std::unique_ptr<ObjectWriter> object_;
     Hasher body_hasher_;
+    std::optional<ParityEncoder> parity_;
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;

@@ -196,10 +196,8 @@ Status Repository::put_record(ObjectKind kind,
 }
 
 Result<Bytes> Repository::get_record(ObjectKind kind, const std::string& name) {
-    HF_TRY(const Bytes object, storage_->get(name, 64u << 20));
-    auto end = open_object(object, *keyring_, kind);
-    if (!end.ok()) return std::move(end).error().with_context("reading " + name);
-    return std::move(end->record);
+    HF_TRY(ObjectEnd end, read_object(*storage_, *keyring_, name, kind, 64u << 20));
+    return std::move(end.record);
 }
 
 Status Repository::set_mark(const PointInfo& point, MarkKind kind, const std::string& reason) {

@@ -59,10 +59,9 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
         auto fragment = FlatFragment::from_file(cache_directory_ + '/' + info.name);
         if (fragment.ok()) return fragment;
     }
-    HF_TRY(const Bytes object, storage_->get(info.name, max_fragment_bytes));
-    auto end = open_object(object, *keyring_, ObjectKind::index_fragment);
-    if (!end.ok()) return std::move(end).error().with_context("reading " + info.name);
-    HF_TRY(const IndexFragmentRecord record, decode_index_fragment(end->record));
+    HF_TRY(const ObjectEnd end, read_object(*storage_, *keyring_, info.name,
+                                            ObjectKind::index_fragment, max_fragment_bytes));
+    HF_TRY(const IndexFragmentRecord record, decode_index_fragment(end.record));
     return cached_fragment(info.name, record);
 }
 

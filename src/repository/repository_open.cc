@@ -16,18 +16,23 @@ Status put_twice(Storage& storage, const std::string& name, ByteSpan object) {
     return storage.put(name, object, Durability::immediate);
 }
 
-// The first copy that is whole. Errors: those of the first copy.
+// The first copy that is whole, else the first one that parity can mend. Errors: those of the first copy.
 Result<Bytes> read_either(Storage& storage, const std::string& name, ObjectKind kind) {
-    const auto read_one = [&](const std::string& one) -> Result<Bytes> {
-        HF_TRY(const Bytes object, storage.get(one, max_clear_object_bytes));
+    const auto read_one = [&](const std::string& one, OnDamage on_damage) -> Result<Bytes> {
+        HF_TRY(Bytes object, storage.get(one, max_clear_object_bytes));
+        if (on_damage == OnDamage::mend) {
+            HF_TRY(object, mended_object(storage, one, object.size(), max_clear_object_bytes));
+        }
         auto record = open_clear_object(object, kind);
         if (!record.ok()) return std::move(record).error().with_context("reading " + one);
         return record;
     };
-    auto first = read_one(name);
+    const std::string second = name + std::string(second_copy);
+    const auto first = read_one(name, OnDamage::fail);
     if (first.ok() || first.error().code() == ErrorCode::unsupported) return first;
-    auto second = read_one(name + std::string(second_copy));
-    if (second.ok()) return second;
+    for (const OnDamage on_damage : {OnDamage::fail, OnDamage::mend})
+        for (const std::string& copy : {name, second})
+            if (auto read = read_one(copy, on_damage); read.ok()) return read;
     return first;
 }
 

@@ -1,5 +1,5 @@
 // The storage seam: where a repository's bytes are kept. Names are written once: an object is
-// never changed, only removed. Every storage runs tests/contract/storage_contract.h.
+// never changed, only removed, or written again as it was after damage. Every storage runs tests/contract/storage_contract.h.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,7 @@ class ObjectWriter {
     virtual ~ObjectWriter() = default;
     // Errors: out_of_space, unavailable, permission_denied. After an error: only destruction.
     virtual Status append(ByteSpan data) = 0;
-    // Errors: already_exists when another object has taken the name.
+    // Errors: already_exists when another object has taken the name (after begin()).
     virtual Status commit(Durability durability) = 0;
 };
 
@@ -48,6 +48,9 @@ class Storage {
     // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
     virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
     virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
+    // The same for an object that takes the place of a damaged one, or of none: whatever happens, the name
+    // has the one or the other.
+    virtual Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) = 0;
     // Makes everything put with Durability::deferred, and every removal, survive a crash.
     virtual Status barrier() = 0;
 

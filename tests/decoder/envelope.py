@@ -8,6 +8,7 @@ import blake3
 from aead import CIPHERS, open_sealed
 from errors import Damaged, Unsupported, WrongKey, require
 from fields import Fields
+from parity import check_parity
 
 MIB = 1 << 20
 CONFIG, SLOT, DATA_PACK, META_PACK, FRAGMENT, POINT, LEASE, FENCE, TOMBSTONE, MARK = range(1, 11)
@@ -205,6 +206,7 @@ class Trailer(NamedTuple):
     table_bytes: int
     frames: int
     body_hash: bytes
+    parity: tuple
     header: Header
 
 
@@ -215,7 +217,8 @@ def parse_trailer(data):
     fields = Fields(data[-TRAILER_BYTES:], 'trailer')
     body_bytes, table_bytes, frames = fields.u64(), fields.u32(), fields.u32()
     body_hash = fields.bytes(32)
-    fields.bytes(8)  # Signature and parity: none is known, all are passed over.
+    fields.u8()  # Signature: none is known, all are passed over.
+    parity = (fields.u8(), fields.u8(), fields.u8(), fields.u32())
     extra_bytes, header_bytes = fields.u64(), fields.u32()
     require(body_bytes + extra_bytes + header_bytes + TRAILER_BYTES == len(data),
             'the sizes in the trailer do not add up')
@@ -223,7 +226,8 @@ def parse_trailer(data):
     check = blake3.digest(repeated + data[-TRAILER_BYTES:-TRAILER_BYTES + 68])[:4]
     require(fields.bytes(4) == check, 'the check of the tail does not hold')
     require(fields.u32() == 0, 'reserved bytes of the trailer are not 0')
-    return Trailer(body_bytes, table_bytes, frames, body_hash, parse_header(repeated))
+    return Trailer(body_bytes, table_bytes, frames, body_hash, parity,
+                   parse_header(repeated))
 
 
 class StoredObject:
@@ -241,6 +245,8 @@ class StoredObject:
         require(body[:self.header.size()] == data[-TRAILER_BYTES - self.header.size():
                                                   -TRAILER_BYTES], 'the two headers differ')
         require(blake3.digest(body) == trailer.body_hash, 'the hash of the body does not hold')
+        tail = data[-TRAILER_BYTES - self.header.size():]
+        check_parity(body, data[trailer.body_bytes:-len(tail)], tail, trailer.parity)
         self._opener = FrameOpener(self.header, keys)
         self.table = self._open_table(trailer)
         self._check_contents()

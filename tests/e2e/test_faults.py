@@ -239,9 +239,7 @@ class Damage(Faults):
         copies = {n: self.object_bytes(n) for n in ('config', 'config.2')}
         for _ in range(10):
             for name, data in copies.items():
-                damaged = bytearray(data)
-                damaged[rng.randrange(6, len(data))] ^= 0x10
-                self.put_object(name, damaged)
+                self.put_object(name, self.beyond_mending(data, rng.randrange(6, 40)))
             for args in (['list'], ['check'], ['backup', self.source]):
                 result = self.run_program(args, expect=13)
                 self.assertIn('config', result.err)
@@ -259,10 +257,16 @@ class Damage(Faults):
 
     def test_both_copies_of_every_key_slot_damaged(self):
         for name in self.kind('keys/'):
-            data = bytearray(self.object_bytes(name))
-            data[len(data) // 2] ^= 1
-            self.put_object(name, data)
+            self.put_object(name, self.beyond_mending(self.object_bytes(name)))
         self.run_program(['list'], expect=13)
+
+    @staticmethod
+    def beyond_mending(data, first=6):
+        """Damaged in body and parity alike."""
+        damaged = bytearray(data)
+        for position in range(first, len(data), 40):
+            damaged[position] ^= 0x10
+        return damaged
 
     def test_truncated_objects(self):
         rng = random.Random(18)

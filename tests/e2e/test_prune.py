@@ -131,10 +131,7 @@ class Prune(E2E):
         name = [n for n, _ in self.objects('points') if n.endswith(first)][0]
         path = os.path.join(self.repo, name)
         with open(path, 'r+b') as file:
-            file.seek(-200, 2)
-            byte = file.read(1)
-            file.seek(-200, 2)
-            file.write(bytes([byte[0] ^ 1]))
+            file.write(bytes(os.path.getsize(path)))  # nothing that parity could mend
         before = self.objects()
         result = self.run_program(['prune', '--keep-last', '1'], expect=13)
         self.assertIn(first[:12], result.err)

@@ -29,6 +29,12 @@ class HookedStorage final : public Storage {
         return std::unique_ptr<ObjectWriter>(
             std::make_unique<Writer>(shared_, name, std::move(writer)));
     }
+    Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override {
+        HF_TRY_STATUS(shared_->call("begin", name));
+        HF_TRY(auto writer, shared_->inner->begin_again(name));
+        return std::unique_ptr<ObjectWriter>(
+            std::make_unique<Writer>(shared_, name, std::move(writer)));
+    }
     Status barrier() override {
         HF_TRY_STATUS(shared_->call("barrier", ""));
         return shared_->inner->barrier();

@@ -78,9 +78,14 @@ Status check_empty(const std::string& root) {
 // Collects pieces into an aligned buffer and writes whole blocks around the page cache.
 class LocalStorage::Writer final : public ObjectWriter {
   public:
-    Writer(LocalStorage& storage, std::string name, std::string temporary, UniqueFd fd)
+    Writer(LocalStorage& storage,
+           std::string name,
+           Existing existing,
+           std::string temporary,
+           UniqueFd fd)
         : storage_(storage),
           name_(std::move(name)),
+          existing_(existing),
           temporary_(std::move(temporary)),
           fd_(std::move(fd)) {}
     ~Writer() override {
@@ -109,7 +114,7 @@ class LocalStorage::Writer final : public ObjectWriter {
             HF_TRY_STATUS(flush(used_));
         }
         Status published =
-            storage_.publish(temporary_, name_, std::move(fd_), durability);
+            storage_.publish(temporary_, name_, std::move(fd_), durability, existing_);
         if (!published.ok()) return storage_.explain(std::move(published).error());
         temporary_.clear();
         return {};
@@ -129,6 +134,7 @@ class LocalStorage::Writer final : public ObjectWriter {
 
     LocalStorage& storage_;
     const std::string name_;
+    const Existing existing_;
     std::string temporary_;
     UniqueFd fd_;
     const AlignedBuffer buffer_{buffer_bytes};
@@ -198,21 +204,36 @@ Status LocalStorage::ensure_directory(const std::string& directory) {
     return {};
 }
 
-Status LocalStorage::publish(const std::string& temporary,
-                             const std::string& name,
-                             UniqueFd fd,
-                             Durability durability) {
+Status LocalStorage::take_name(const std::string& temporary,
+                               const std::string& name,
+                               Existing existing) {
     const std::string path = path_of(name);
-    const std::string directory = parent_of(name);
-    if (directory != name) HF_TRY_STATUS(ensure_directory(directory));
-    if (durability == Durability::immediate && ::fsync(fd.get()) != 0)
-        return Error::from_errno(errno, path);
+    if (existing == Existing::replace) {
+        if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+        std::lock_guard lock(mutex_);
+        open_files_.erase(name);
+        return {};
+    }
     // link() refuses a name that is taken, which rename() does not.
     if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
         if (errno != EINVAL && errno != ENOSYS) return Error::from_errno(errno, path);
         if (::link(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
         ::unlink(temporary.c_str());
     }
+    return {};
+}
+
+Status LocalStorage::publish(const std::string& temporary,
+                             const std::string& name,
+                             UniqueFd fd,
+                             Durability durability,
+                             Existing existing) {
+    const std::string path = path_of(name);
+    const std::string directory = parent_of(name);
+    if (directory != name) HF_TRY_STATUS(ensure_directory(directory));
+    if (durability == Durability::immediate && ::fsync(fd.get()) != 0)
+        return Error::from_errno(errno, path);
+    HF_TRY_STATUS(take_name(temporary, name, existing));
     if (durability == Durability::none) return {};
     bool early_barrier = false;
     {
@@ -231,20 +252,29 @@ Status LocalStorage::put(const std::string& name, ByteSpan data, Durability dura
     if (!opened.ok()) return explain(std::move(opened).error());
     auto& [temporary, fd] = *opened;
     Status written = write_all(fd.get(), data, name.c_str());
-    if (written.ok()) written = publish(temporary, name, std::move(fd), durability);
+    if (written.ok()) written = publish(temporary, name, std::move(fd), durability, Existing::refuse);
     if (written.ok()) return {};
     ::unlink(temporary.c_str());
     return explain(std::move(written).error());
 }
 
 Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin(const std::string& name) {
+    return begin_writer(name, Existing::refuse);
+}
+
+Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin_again(const std::string& name) {
+    return begin_writer(name, Existing::replace);
+}
+
+Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin_writer(const std::string& name,
+                                                                 Existing existing) {
     auto opened = open_temporary(O_DIRECT);
     // Some file systems have no O_DIRECT.
     if (!opened.ok() && opened.error().code() == ErrorCode::invalid_argument)
         opened = open_temporary(0);
     if (!opened.ok()) return explain(std::move(opened).error());
     return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(
-        *this, name, std::move(opened->first), std::move(opened->second)));
+        *this, name, existing, std::move(opened->first), std::move(opened->second)));
 }
 
 Status LocalStorage::barrier() {

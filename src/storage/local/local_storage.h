@@ -20,6 +20,7 @@ class LocalStorage final : public Storage {
     std::string description() const override { return root_; }
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
+    Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
     Status barrier() override;
     Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
     Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override;
@@ -39,11 +40,16 @@ class LocalStorage final : public Storage {
     Result<std::pair<std::string, UniqueFd>> open_temporary(int flags);
     // Removes such leftovers, once.
     void remove_leftovers();
+    // Whether a name may be taken already.
+    enum class Existing : std::uint8_t { refuse, replace };
+    Result<std::unique_ptr<ObjectWriter>> begin_writer(const std::string& name, Existing existing);
     // Gives the finished temporary file its name and notes what barrier() has to sync.
     Status publish(const std::string& temporary,
                    const std::string& name,
                    UniqueFd fd,
-                   Durability durability);
+                   Durability durability,
+                   Existing existing);
+    Status take_name(const std::string& temporary, const std::string& name, Existing existing);
     Status ensure_directory(const std::string& directory);
     Result<std::shared_ptr<UniqueFd>> open_for_reading(const std::string& name);
 

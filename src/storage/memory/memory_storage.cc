@@ -4,19 +4,26 @@ namespace holdfast {
 
 class MemoryStorage::Writer final : public ObjectWriter {
   public:
-    Writer(MemoryStorage& storage, std::string name) : storage_(storage), name_(std::move(name)) {}
+    Writer(MemoryStorage& storage, std::string name, bool replaces)
+        : storage_(storage), name_(std::move(name)), replaces_(replaces) {}
 
     Status append(ByteSpan data) override {
         data_.insert(data_.end(), data.begin(), data.end());
         return {};
     }
     Status commit(Durability durability) override {
+        if (replaces_) {
+            std::lock_guard lock(storage_.mutex_);
+            storage_.objects_[name_] = data_;
+            return {};
+        }
         return storage_.put(name_, data_, durability);
     }
 
   private:
     MemoryStorage& storage_;
     const std::string name_;
+    const bool replaces_;
     Bytes data_;
 };
 
@@ -28,7 +35,11 @@ Status MemoryStorage::put(const std::string& name, ByteSpan data, Durability) {
 }
 
 Result<std::unique_ptr<ObjectWriter>> MemoryStorage::begin(const std::string& name) {
-    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name));
+    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name, false));
+}
+
+Result<std::unique_ptr<ObjectWriter>> MemoryStorage::begin_again(const std::string& name) {
+    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name, true));
 }
 
 Status MemoryStorage::read(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
