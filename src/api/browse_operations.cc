@@ -38,9 +38,11 @@ Result<ShowResponse> show(const PointRequest& request) {
                                              : Deleted::shown));
     HF_TRY(std::vector<MarkRecord> marks, read_marks(*repository, point.id));
     ShowResponse response{summary_of(std::move(point)), {}, {}};
-    for (MarkRecord& mark : marks)
-        (mark.kind == MarkKind::held ? response.held : response.deleted) =
-            MarkSummary{mark.time, std::move(mark.reason)};
+    for (MarkRecord& mark : marks) {
+        const MarkSummary summary{mark.time, std::move(mark.reason)};
+        if (mark.kind == MarkKind::held) response.held = summary;
+        if (mark.kind == MarkKind::deleted) response.deleted = summary;
+    }
     return response;
 }
 

@@ -224,7 +224,8 @@ Status Backup::choose_parent() {
     const PointInfo* partial = nullptr;
     const PointInfo* full = nullptr;
     for (const PointInfo& point : points) {
-        if (point.is_deleted || point.is_damaged || point.is_unverified) continue;
+        if (point.is_deleted || point.is_damaged || point.is_unverified || point.is_incomplete)
+            continue;
         const bool counts_as_full = point.record.type == BackupType::full ||
                                     point.record.type == BackupType::synthetic_full;
         if (point.record.is_partial) {

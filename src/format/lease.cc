@@ -105,7 +105,7 @@ Result<MarkRecord> decode_mark(ByteSpan data) {
     record.point.bytes = in.array<16>();
     record.time = static_cast<TimeNs>(in.u64());
     record.reason = in.sized_text(65536);
-    if (!in.complete() || kind < 1 || kind > 3) return bad("mark");
+    if (!in.complete() || kind < 1 || kind > 4) return bad("mark");
     record.kind = static_cast<MarkKind>(kind);
     return record;
 }

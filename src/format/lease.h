@@ -53,6 +53,7 @@ enum class MarkKind : std::uint8_t {
     deleted = 1,
     held = 2,
     verified = 3,  // of a point whose session was fenced: all that it refers to is there
+    incomplete = 4,  // something that it refers to was lost: nobody builds on it
 };
 
 // What was said of a restore point after it was written.

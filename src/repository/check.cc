@@ -65,9 +65,9 @@ class Check {
     Status check_directory(const Entry& entry, const std::string& path);
     bool check_run(const Run& run);
     Status incomplete(const std::string& path, const Error& error);
-    bool is_known(const ChunkId& root, const std::string& path);
+    bool is_known(const ChunkId& root) const;
     template <typename Walk>
-    Status check_tree(const ChunkId& root, const std::string& path, Walk walk);
+    Status check_tree(const ChunkId& root, Walk walk);
     Status add_unindexed();
     Status condemn();
 
@@ -377,11 +377,14 @@ bool Check::check_run(const Run& run) {
     const auto located = index_->locate(run.chunk, part);
     if (located.ok() && unindexed_.contains(located->container.header.object))
         needs_unindexed_ = true;
-    return located.ok() && located->location.purpose == ChunkPurpose::data &&
-           run.chunk_offset + run.bytes <= located->location.raw_bytes &&
-           containers_.contains(located->container.header.object) &&
-           !bad_containers_.contains(located->container.header.object) &&
-           !bad_chunks_.contains(run.chunk);
+    const bool can_be_had =
+        located.ok() && located->location.purpose == ChunkPurpose::data &&
+        run.chunk_offset + run.bytes <= located->location.raw_bytes &&
+        containers_.contains(located->container.header.object) &&
+        !bad_containers_.contains(located->container.header.object) &&
+        !bad_chunks_.contains(run.chunk);
+    if (!can_be_had && options_.on_missing) options_.on_missing(run.chunk, part);
+    return can_be_had;
 }
 
 // What a restore point lacks is said with its name: damage without one is of an object.
@@ -391,19 +394,18 @@ Status Check::incomplete(const std::string& path, const Error& error) {
     return {};
 }
 
-// Whether the tree below `root` was walked before: then it is as whole as it was.
-bool Check::is_known(const ChunkId& root, const std::string& path) {
+// Whether the tree below `root` was walked before, and is whole.
+bool Check::is_known(const ChunkId& root) const {
     const auto found = seen_.find(root);
     if (found == seen_.end()) return false;
-    if (!found->second)
-        (void)incomplete(path, {ErrorCode::corrupt, "is damaged, as in another restore point"}).ok();
-    return true;
+    // What is damaged is walked again: its files are named in each point that has them.
+    return found->second;
 }
 
 // Walks what stands below `root`, and remembers whether it is whole.
 template <typename Walk>
-Status Check::check_tree(const ChunkId& root, const std::string& path, Walk walk) {
-    if (is_known(root, path)) return {};
+Status Check::check_tree(const ChunkId& root, Walk walk) {
+    if (is_known(root)) return {};
     ++report_.nodes;
     const bool before = std::exchange(is_whole_, true);
     HF_TRY_STATUS(walk());
@@ -421,7 +423,7 @@ Status Check::check_directory(const Entry& entry, const std::string& path) {
         return incomplete(path, walked.error());
     };
     const auto* tree = std::get_if<DirectoryTree>(&entry.content);
-    return tree == nullptr ? walk() : check_tree(tree->root, path, walk);
+    return tree == nullptr ? walk() : check_tree(tree->root, walk);
 }
 
 Status Check::check_entry(const Entry& entry, const std::string& path) {
@@ -439,7 +441,7 @@ Status Check::check_entry(const Entry& entry, const std::string& path) {
         return incomplete(path, {ErrorCode::corrupt, "a chunk of it is missing or damaged"});
     };
     const auto* tree = std::get_if<ExtentTree>(&entry.content);
-    return tree == nullptr ? walk() : check_tree(tree->root, path, walk);
+    return tree == nullptr ? walk() : check_tree(tree->root, walk);
 }
 
 Status Check::check_points(const std::vector<PointInfo>& points) {

@@ -25,6 +25,8 @@ struct CheckOptions {
     CheckDepth depth = CheckDepth::structure;
     ReadBudget budget;
     std::size_t threads = 2;
+    // Told of each chunk, and part of it, that a restore point refers to and that cannot be had. May be empty.
+    std::function<void(const ChunkId&, const ChunkRange&)> on_missing{};
 };
 
 struct CheckReport {

@@ -87,8 +87,10 @@ Result<ChunkContent> ChunkReader::read_part(const ChunkId& id,
     for (;;) {
         auto located = locate(id, part);
         // What a manifest refers to must be there: a missing chunk is damage.
-        if (!located.ok() && located.error().code() == ErrorCode::not_found)
+        if (!located.ok() && located.error().code() == ErrorCode::not_found) {
+            if (on_missing) on_missing(id, part);
             return Error(ErrorCode::corrupt, located.error().message());
+        }
         HF_TRY(const LocatedChunk chunk, std::move(located));
         if (chunk.location.purpose != purpose) return bad(id, "not what it should hold");
         auto content = read(chunk);

@@ -32,6 +32,9 @@ class ChunkReader {
                 std::function<Status()> find_more)
         : storage_(storage), keyring_(keyring), index_(index), find_more_(std::move(find_more)) {}
 
+    // Told of what a manifest refers to and that cannot be had. May be empty; set by one thread before reading.
+    std::function<void(const ChunkId&, const ChunkRange&)> on_missing;
+
     // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
     // seal only). Errors: not_found (no such chunk or object), corrupt.
     Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);

@@ -1,6 +1,7 @@
 // Folding: few index fragments in place of many. docs/format.md#folding.
 #include <algorithm>
 
+#include "repository/fragment_merger.h"
 #include "repository/point_table.h"
 #include "repository/repository.h"
 
@@ -12,33 +13,6 @@ namespace {
 constexpr std::size_t fold_width = 16;
 // A fold holds its chunks in memory, 130 bytes each: 34 MiB. Larger fragments stay as they are.
 constexpr std::size_t max_folded_chunks = 1u << 18;
-
-// One fragment of several: each container and each place of a chunk once.
-class FragmentMerger {
-  public:
-    void add(const FlatFragment& from) {
-        std::vector<std::uint32_t> numbers;
-        for (const Container& container : from.containers()) {
-            const auto [it, is_new] = numbers_.try_emplace(
-                container.header.object, static_cast<std::uint32_t>(merged.containers.size()));
-            if (is_new) merged.containers.push_back(container);
-            numbers.push_back(it->second);
-        }
-        for (std::size_t i = 0; i < from.chunk_count(); ++i) {
-            ChunkLocation location = from.location(i);
-            if (location.container >= numbers.size()) continue;  // a torn cache
-            location.container = numbers[location.container];
-            merged.chunks.push_back(std::move(location));
-        }
-        const auto& points = from.record().points;
-        merged.points.insert(merged.points.end(), points.begin(), points.end());
-    }
-
-    IndexFragmentRecord merged;  // its chunks out of order
-
-  private:
-    std::map<ObjectId, std::uint32_t> numbers_;
-};
 
 }  // namespace
 
@@ -100,18 +74,16 @@ Result<std::uint64_t> Repository::fold() {
         return std::uint64_t{0};
     // One object takes tier 0, and every tier above that becomes full by it.
     FragmentMerger merger;
-    IndexFragmentRecord& merged = merger.merged;
-    merged.tier = 1;
+    std::uint8_t tier_of_fold = 1;
     std::vector<ObjectId> sources = found.tiers[0];
-    while (found.tiers[merged.tier].size() + 1 >= fold_width) {
-        const auto& tier = found.tiers[merged.tier];
+    while (found.tiers[tier_of_fold].size() + 1 >= fold_width) {
+        const auto& tier = found.tiers[tier_of_fold];
         chunks += found.chunks_of(tier);
         if (chunks > max_folded_chunks) break;
         sources.insert(sources.end(), tier.begin(), tier.end());
-        ++merged.tier;
+        ++tier_of_fold;
     }
     for (const ObjectId& id : sources) merger.add(*found.live.at(id));
-    merged.supersedes = sources;
     for (const ObjectInfo& info : found.unfolded) {
         const PointName name = *parse_point_name(info.name);
         const auto end = read_object_end(
@@ -123,7 +95,9 @@ Result<std::uint64_t> Repository::fold() {
         HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
         merger.add(*flat);
     }
-    sort_chunks(merged.chunks);
+    IndexFragmentRecord merged = merger.take();
+    merged.tier = tier_of_fold;
+    merged.supersedes = std::move(sources);
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
     const Bytes object = encode_record_object(key, encode_index_fragment(merged));
     HF_TRY_STATUS(storage_->put(

@@ -167,9 +167,11 @@ Result<LocatedChunk> Index::locate(const ChunkId& id, const ChunkRange& part) co
 std::set<ObjectId> Index::containers() const {
     std::shared_lock lock(mutex_);
     std::set<ObjectId> ids;
-    for (const auto& fragment : fragments_)
-        for (const Container& container : fragment->containers())
+    for (std::size_t i = 0; i < fragments_.size(); ++i) {
+        if (origins_[i] != Origin::fragment) continue;
+        for (const Container& container : fragments_[i]->containers())
             ids.insert(container.header.object);
+    }
     return ids;
 }
 

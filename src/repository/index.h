@@ -59,7 +59,7 @@ class Index {
     // Raw bytes of the chunk there.
     std::uint32_t raw_bytes(IndexPosition position) const;
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
-    // The ids of all containers that a fragment names.
+    // The ids of all containers that a stored fragment or a point names.
     std::set<ObjectId> containers() const;
 
   private:

@@ -57,32 +57,43 @@ SourceId Keyring::source_id(std::string_view host, std::string_view name) const 
     return id;
 }
 
-ObjectKey Keyring::new_object(ObjectKind kind, Random& random) const {
+EnvelopeHeader Keyring::header_of(ObjectKind kind, const ObjectId& id) const {
     HF_CHECK(kind != ObjectKind::config && kind != ObjectKind::key_slot);
-    ObjectKey result;
-    EnvelopeHeader& header = result.header;
+    EnvelopeHeader header;
     header.kind = kind;
     header.aead = preferred_aead();
     header.repository = repository_;
-    header.object = ObjectId::random(random);
+    header.object = id;
     header.key_epoch = 1;
-    if (role_ == KeyRole::full) {
-        header.key_mode = KeyMode::symmetric;
-        result.key = SecretKey(keyed_hash(object_key_, header.object.bytes).bytes);
-    } else {
-        header.key_mode = KeyMode::sealed;
-        result.key = SecretKey(random.array<32>());
-        const SecretKey ephemeral(random.array<32>());
-        const PublicKey public_key = agreement_public_key(ephemeral);
-        const auto shared = agree(ephemeral, secrets_.writer.seal_key);
-        HF_CHECK(shared.ok());
-        header.key_block.assign(public_key.begin(), public_key.end());
-        header.key_block.resize(32 + SecretKey::size + aead_tag_bytes);
-        Aead(AeadAlgorithm::aes_256_gcm,
-             seal_key_of(*shared, public_key, secrets_.writer.seal_key))
-            .seal(0, header.object.bytes, result.key.bytes(),
-                  MutableByteSpan(header.key_block).subspan(32));
-    }
+    return header;
+}
+
+ObjectKey Keyring::new_object(ObjectKind kind, Random& random) const {
+    const ObjectId id = ObjectId::random(random);
+    if (role_ == KeyRole::writer) return object_again(kind, id, random);
+    ObjectKey result;
+    result.header = header_of(kind, id);
+    result.header.key_mode = KeyMode::symmetric;
+    result.key = SecretKey(keyed_hash(object_key_, id.bytes).bytes);
+    append_commitment(result.key, result.header);
+    return result;
+}
+
+ObjectKey Keyring::object_again(ObjectKind kind, const ObjectId& id, Random& random) const {
+    ObjectKey result;
+    EnvelopeHeader& header = result.header;
+    header = header_of(kind, id);
+    header.key_mode = KeyMode::sealed;
+    result.key = SecretKey(random.array<32>());
+    const SecretKey ephemeral(random.array<32>());
+    const PublicKey public_key = agreement_public_key(ephemeral);
+    const auto shared = agree(ephemeral, secrets_.writer.seal_key);
+    HF_CHECK(shared.ok());
+    header.key_block.assign(public_key.begin(), public_key.end());
+    header.key_block.resize(32 + SecretKey::size + aead_tag_bytes);
+    Aead(AeadAlgorithm::aes_256_gcm, seal_key_of(*shared, public_key, secrets_.writer.seal_key))
+        .seal(0, header.object.bytes, result.key.bytes(),
+              MutableByteSpan(header.key_block).subspan(32));
     append_commitment(result.key, header);
     return result;
 }

@@ -37,11 +37,14 @@ class Keyring {
 
     // A fresh object id and key. `kind` must not be config or key_slot.
     ObjectKey new_object(ObjectKind kind, Random& random) const;
+    // The same with an id that has had another key: a fresh one, sealed, for no key may seal two objects.
+    ObjectKey object_again(ObjectKind kind, const ObjectId& id, Random& random) const;
     // Errors: wrong_key, permission_denied for a write-only client, corrupt.
     Result<SecretKey> object_key(const EnvelopeHeader& header) const;
 
   private:
     void derive();
+    EnvelopeHeader header_of(ObjectKind kind, const ObjectId& id) const;
 
     RepositoryId repository_;
     KeyRole role_;

@@ -8,6 +8,7 @@
 #include "base/first_error.h"
 #include "base/lending_pool.h"
 #include "base/worker_pool.h"
+#include "repository/fragment_merger.h"
 #include "repository/thinning.h"
 #include "repository/write_session.h"
 
@@ -50,10 +51,12 @@ std::vector<ChunkRange> present_ranges(const ChunkLocation& chunk) {
     return ranges;
 }
 
-// A point that its session verifies at this moment refers to what that session stores again.
+// A point that its session verifies at this moment refers to what that session stores again; of one that is
+// known to be incomplete, what is there stays.
 ChunkMarker::Damage damage_of(const PointInfo& point) {
-    return point.is_unverified ? ChunkMarker::Damage::is_passed_over
-                               : ChunkMarker::Damage::is_error;
+    return point.is_unverified || point.is_incomplete
+               ? ChunkMarker::Damage::is_passed_over
+               : ChunkMarker::Damage::is_error;
 }
 
 enum class Fate : std::uint8_t { stays, goes, is_rewritten };
@@ -581,26 +584,11 @@ Status Prune::rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord
 
 // What a fragment says without what is gone.
 IndexFragmentRecord Prune::without_gone(const FlatFragment& fragment) const {
-    IndexFragmentRecord record;
+    const auto stays = [this](const ObjectId& id) { return !condemned_.contains(id); };
+    FragmentMerger merger(stays, stays);
+    merger.add(fragment);
+    IndexFragmentRecord record = merger.take();
     record.supersedes = fragment.record().supersedes;
-    for (const FoldedPoint& point : fragment.record().points)
-        if (!condemned_.contains(point.id)) record.points.push_back(point);
-    std::map<ObjectId, std::uint32_t> numbers;
-    const auto number_of = [&](const Container& container) {
-        const auto [it, is_new] = numbers.try_emplace(
-            container.header.object, static_cast<std::uint32_t>(record.containers.size()));
-        if (is_new) record.containers.push_back(container);
-        return it->second;
-    };
-    for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
-        const std::uint32_t number = fragment.container_of(i);
-        if (number >= fragment.containers().size()) continue;
-        const Container& container = fragment.containers()[number];
-        if (condemned_.contains(container.header.object)) continue;
-        record.chunks.push_back(fragment.location(i));
-        record.chunks.back().container = number_of(container);
-    }
-    sort_chunks(record.chunks);
     return record;
 }
 

@@ -28,22 +28,24 @@ PointInfo known_by_name(const PointName& name, std::uint64_t object_bytes) {
 }
 
 constexpr std::string_view deleted_suffix = "/deleted", held_suffix = "/held",
-                           verified_suffix = "/verified";
+                           verified_suffix = "/verified", incomplete_suffix = "/incomplete";
 
 std::string mark_name(const RestorePointId& point, MarkKind kind) {
     std::string_view suffix = deleted_suffix;
     if (kind == MarkKind::held) suffix = held_suffix;
     if (kind == MarkKind::verified) suffix = verified_suffix;
+    if (kind == MarkKind::incomplete) suffix = incomplete_suffix;
     return "marks/" + point.hex() + std::string(suffix);
 }
 
 // Which points are marked.
 struct Marks {
-    std::set<RestorePointId> deleted, held, verified;
+    std::set<RestorePointId> deleted, held, verified, incomplete;
 
     void apply(PointInfo& point) const {
         point.is_deleted = deleted.contains(point.id);
         point.is_held = held.contains(point.id);
+        point.is_incomplete = incomplete.contains(point.id);
     }
 };
 
@@ -55,6 +57,7 @@ Result<Marks> list_marks(Storage& storage) {
         if (id && info.name.ends_with(deleted_suffix)) marks.deleted.insert(*id);
         if (id && info.name.ends_with(held_suffix)) marks.held.insert(*id);
         if (id && info.name.ends_with(verified_suffix)) marks.verified.insert(*id);
+        if (id && info.name.ends_with(incomplete_suffix)) marks.incomplete.insert(*id);
         return true;
     }));
     return marks;
@@ -213,7 +216,7 @@ Status Repository::clear_mark(const PointInfo& point, MarkKind kind) {
 }
 
 Status Repository::remove_marks(const RestorePointId& point) {
-    for (const MarkKind kind : {MarkKind::deleted, MarkKind::held, MarkKind::verified})
+    for (const MarkKind kind : {MarkKind::deleted, MarkKind::held, MarkKind::verified, MarkKind::incomplete})
         HF_TRY_STATUS(storage_->remove(mark_name(point, kind)));
     return {};
 }

@@ -7,7 +7,7 @@ from fields import WRAP, Fields
 
 MIB = 1 << 20
 TYPES = {1: 'full', 2: 'incremental', 3: 'differential', 4: 'synthetic-full'}
-MARKS = {1: 'deleted', 2: 'held', 3: 'verified'}
+MARKS = {1: 'deleted', 2: 'held', 3: 'verified', 4: 'incomplete'}
 MOST_HOST_BYTES = 4096
 MOST_REASON_BYTES = 65536
 

@@ -16,7 +16,7 @@ NAMES = [
     (LEASE, r'leases/(?P<session>%s)-(?P<renewal>[0-9]+)' % SHORT_ID),
     (FENCE, r'fences/(?P<session>%s)' % SHORT_ID),
     (TOMBSTONE, r'tombstones/(?P<object>%s)' % ID),
-    (MARK, r'marks/(?P<point>%s)/(?P<mark>deleted|held|verified)' % ID),
+    (MARK, r'marks/(?P<point>%s)/(?P<mark>deleted|held|verified|incomplete)' % ID),
 ]
 
 

@@ -1,0 +1,195 @@
+#include "repository/mend_objects.h"
+
+#include <map>
+#include <optional>
+
+#include "repository/object_io.h"
+#include "repository/object_mender.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t read_bytes_at_once = 1u << 20;
+constexpr std::uint64_t max_twin_bytes = 1u << 20;
+constexpr std::string_view second_copy = ".2";
+
+enum class State : std::uint8_t { whole, damaged, newer, gone };
+
+// What an object's name says of its id; slots and configuration have none of their own.
+std::optional<ObjectId> id_in_name(const std::string& name) {
+    for (const char* folder : {"data/", "meta/", "index/", "points/", "tombstones/"})
+        if (name.starts_with(folder) && name.size() > 32)
+            return ObjectId::from_hex(std::string_view(name).substr(name.size() - 32));
+    return std::nullopt;
+}
+
+bool has_twin(const std::string& name) {
+    return name == "config" || name == "config.2" || name.starts_with("keys/");
+}
+
+std::string twin_of(const std::string& name) {
+    return name.ends_with(second_copy) ? name.substr(0, name.size() - second_copy.size())
+                                       : name + std::string(second_copy);
+}
+
+class Mending {
+  public:
+    Mending(Storage& storage,
+            const RepositoryId& repository,
+            bool dry_run,
+            Progress& progress,
+            const std::stop_token& stop)
+        : storage_(storage),
+          repository_(repository),
+          dry_run_(dry_run),
+          progress_(progress),
+          stop_(stop) {}
+
+    Result<MendReport> run();
+
+  private:
+    bool belongs_here(const EnvelopeHeader& header, const std::string& name) const;
+    Result<State> state_of(const ObjectInfo& info);
+    Status compare(const ObjectInfo& info, const EnvelopeTrailer& trailer);
+    Result<bool> mend(const ObjectInfo& info);
+    Status mend_twins();
+    Status copy_twin(const std::string& from, const std::string& to);
+
+    Storage& storage_;
+    const RepositoryId repository_;
+    const bool dry_run_;
+    Progress& progress_;
+    const std::stop_token& stop_;
+    std::map<std::string, bool> twins_;  // name -> is whole (now)
+    MendReport report_;
+};
+
+bool Mending::belongs_here(const EnvelopeHeader& header, const std::string& name) const {
+    const auto id = id_in_name(name);
+    return header.repository == repository_ && (!id || *id == header.object);
+}
+
+// Body, parity and tail against what the trailer says. Errors: corrupt.
+Status Mending::compare(const ObjectInfo& info, const EnvelopeTrailer& trailer) {
+    const Error bad(ErrorCode::corrupt, info.name);
+    const bool has_parity = trailer.parity.is_valid_for(trailer.body_bytes);
+    if (!has_parity && trailer.parity.scheme == ParityLayout::reed_solomon) return bad;
+    Hasher hasher;
+    std::optional<ParityEncoder> parity;
+    if (has_parity) parity.emplace(trailer.parity);
+    Bytes buffer(read_bytes_at_once);
+    for (std::uint64_t offset = 0; offset < trailer.body_bytes;) {
+        const MutableByteSpan part = MutableByteSpan(buffer).first(static_cast<std::size_t>(
+            std::min<std::uint64_t>(buffer.size(), trailer.body_bytes - offset)));
+        HF_TRY_STATUS(storage_.read(info.name, offset, part));
+        if (offset == 0) {
+            const auto header = decode_header(part);
+            if (!header.ok() || *header != trailer.header) return bad;
+        }
+        hasher.update(part);
+        if (parity) parity->update(part);
+        offset += part.size();
+        progress_.bytes += part.size();
+    }
+    report_.read_bytes += trailer.body_bytes;
+    if (hasher.finish() != trailer.body_hash) return bad;
+    if (!parity) return {};
+    Bytes end(static_cast<std::size_t>(trailer.object_bytes() - trailer.body_bytes));
+    HF_TRY_STATUS(storage_.read(info.name, trailer.body_bytes, end));
+    return check_object_end(trailer, parity->finish(), end);
+}
+
+Result<State> Mending::state_of(const ObjectInfo& info) {
+    const auto judge = [](const Error& error) -> Result<State> {
+        if (error.code() == ErrorCode::corrupt) return State::damaged;
+        if (error.code() == ErrorCode::unsupported) return State::newer;
+        if (error.code() == ErrorCode::not_found) return State::gone;
+        return error;
+    };
+    Bytes tail(static_cast<std::size_t>(std::min<std::uint64_t>(info.bytes, tail_bytes_max)));
+    const Status read = storage_.read(info.name, info.bytes - tail.size(), tail);
+    if (!read.ok()) return judge(read.error());
+    const auto trailer = decode_tail(tail, info.bytes);
+    if (!trailer.ok()) return judge(trailer.error());
+    if (!trailer->check_holds || !belongs_here(trailer->header, info.name)) return State::damaged;
+    const Status compared = compare(info, *trailer);
+    return compared.ok() ? State::whole : judge(compared.error());
+}
+
+// Whether parity tells what it was; then it is so again.
+Result<bool> Mending::mend(const ObjectInfo& info) {
+    const auto failed = [](const Error& error) -> Result<bool> {
+        if (error.code() == ErrorCode::corrupt || error.code() == ErrorCode::unsupported ||
+            error.code() == ErrorCode::not_found)
+            return false;
+        return error;
+    };
+    const auto mender = ObjectMender::open(storage_, info.name, info.bytes);
+    if (!mender.ok()) return failed(mender.error());
+    if (!belongs_here((*mender)->trailer().header, info.name)) return false;
+    // Read and proven first: nothing is written that does not take the place.
+    const Status proven = (*mender)->write([](ByteSpan) { return ok_status(); });
+    if (!proven.ok()) return failed(proven.error());
+    if (dry_run_) return true;
+    HF_TRY(const auto writer, storage_.begin_again(info.name));
+    HF_TRY_STATUS((*mender)->write([&](ByteSpan piece) { return writer->append(piece); }));
+    HF_TRY_STATUS(writer->commit(Durability::immediate));
+    return true;
+}
+
+Status Mending::copy_twin(const std::string& from, const std::string& to) {
+    HF_TRY(const Bytes object, storage_.get(from, max_twin_bytes));
+    HF_TRY(const auto writer, storage_.begin_again(to));
+    HF_TRY_STATUS(writer->append(object));
+    return writer->commit(Durability::immediate);
+}
+
+// A copy that is lost or beyond mending, from the other one.
+Status Mending::mend_twins() {
+    const std::map<std::string, bool> found = twins_;
+    for (const auto& [name, is_whole] : found) {
+        const std::string twin = twin_of(name);
+        const auto other = found.find(twin);
+        if (!is_whole || (other != found.end() && other->second)) continue;
+        if (!dry_run_) HF_TRY_STATUS(copy_twin(name, twin));
+        report_.mended.push_back(twin);
+        report_.beyond_mending.erase(twin);
+    }
+    return {};
+}
+
+Result<MendReport> Mending::run() {
+    HF_TRY(const std::vector<ObjectInfo> objects, list_objects(storage_, ""));
+    for (const ObjectInfo& info : objects) progress_.total_bytes += info.bytes;
+    for (const ObjectInfo& info : objects) {
+        if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
+        if (info.name.starts_with("leases/")) continue;
+        ++report_.objects;
+        HF_TRY(State state, state_of(info));
+        if (state == State::damaged) {
+            HF_TRY(const bool is_mended, mend(info));
+            if (is_mended) {
+                report_.mended.push_back(info.name);
+                state = State::whole;
+            } else {
+                report_.beyond_mending.insert(info.name);
+            }
+        }
+        if (has_twin(info.name) && state != State::newer)
+            twins_[info.name] = state == State::whole;
+    }
+    HF_TRY_STATUS(mend_twins());
+    return std::move(report_);
+}
+
+}  // namespace
+
+Result<MendReport> mend_objects(Storage& storage,
+                                const RepositoryId& repository,
+                                bool dry_run,
+                                Progress& progress,
+                                const std::stop_token& stop) {
+    return Mending(storage, repository, dry_run, progress, stop).run();
+}
+
+}  // namespace holdfast
