@@ -84,6 +84,7 @@ Command undelete_command();
 Command hold_command();
 Command release_command();
 Command prune_command();
+Command repair_command();
 Command key_command();
 Command version_command();
 Command completion_command();
