@@ -56,6 +56,7 @@ class Check {
     void missing(const StoredContainer& stored, const std::string& name);
     bool has_time() const;
     bool read_container(const StoredContainer& stored, const ObjectEnd& end);
+    void check_folded_points();
     Status check_end(const std::string& name, const EnvelopeTrailer& trailer, const Parity& parity);
     void container_problem(const StoredContainer& stored, const Error& error);
     void check_other_objects();
@@ -90,6 +91,7 @@ class Check {
     std::mutex mutex_;  // guards what follows
     std::set<ObjectId> bad_containers_;  // missing or unreadable
     std::set<ObjectId> missing_containers_;
+    std::set<RestorePointId> missing_points_;  // whose records the index keeps
     std::set<ObjectId> whole_containers_;  // whose data was read now
     std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
     CheckReport report_;
@@ -318,6 +320,22 @@ Status Check::check_end(const std::string& name,
     return checked.ok() ? checked : named(name, checked.error());
 }
 
+// The index keeps the records of points: one whose object is gone was taken away by no prune.
+void Check::check_folded_points() {
+    for (const auto& fragment : index_->fragments()) {
+        for (const FoldedPoint& point : fragment->record().points) {
+            const std::string name = point_name({point.source, point.inverted_time, point.id});
+            if (objects_.contains(name) || index_->is_condemned(point.id)) continue;
+            const auto record = decode_restore_point(point.record);
+            // A partial one goes when the next takes its place.
+            if (record.ok() && record->is_partial) continue;
+            // Or a prune has taken it since the index was read.
+            missing_points_.insert(point.id);
+            problem(name + ": missing");
+        }
+    }
+}
+
 // Objects that hold no chunks: points without data, fragments, leases, marks, keys.
 void Check::check_other_objects() {
     for (const auto& [name, bytes] : objects_) {
@@ -368,7 +386,11 @@ void Check::check_clear_object(const std::string& name, ObjectKind kind) {
     const auto object = repository_.storage().get(name, 1 << 20);
     if (!object.ok()) return problem(name + ": " + object.error().message());
     const auto record = open_clear_object(*object, kind);
-    if (!record.ok()) problem(named(name, record.error()));
+    if (!record.ok()) return problem(named(name, record.error()));
+    if (kind != ObjectKind::key_slot) return;
+    const auto slot = decode_key_slot(*record);
+    if (!slot.ok()) problem(named(name, slot.error()));
+    else if (!name.starts_with(key_slot_name(slot->id))) problem(name + ": not the slot that its name says");
 }
 
 bool Check::check_run(const Run& run) {
@@ -470,14 +492,17 @@ Status Check::condemn() {
 }
 
 Result<bool> Check::was_overtaken() {
-    if (missing_containers_.empty()) return false;
+    if (missing_containers_.empty() && missing_points_.empty()) return false;
     HF_TRY_STATUS(repository_.reload_index());
     HF_TRY_STATUS(condemn());
-    const std::set<ObjectId> named = index_->containers();
-    return std::any_of(missing_containers_.begin(), missing_containers_.end(),
-                       [&](const ObjectId& id) {
-                           return !named.contains(id) || index_->is_condemned(id);
-                       });
+    std::set<ObjectId> named = index_->containers();
+    for (const auto& fragment : index_->fragments())
+        for (const FoldedPoint& point : fragment->record().points) named.insert(point.id);
+    const auto is_pruned = [&](const ObjectId& id) {
+        return !named.contains(id) || index_->is_condemned(id);
+    };
+    return std::ranges::any_of(missing_containers_, is_pruned) ||
+           std::ranges::any_of(missing_points_, is_pruned);
 }
 
 Result<CheckReport> Check::run() {
@@ -497,6 +522,7 @@ Result<CheckReport> Check::run() {
     check_containers();
     HF_TRY_STATUS(cancelled());
     check_other_objects();
+    check_folded_points();
     if (points.ok()) HF_TRY_STATUS(check_points(*points));
     if (needs_unindexed_)
         problem("the index lacks objects that restore points need: they are found by listing all "

@@ -5,6 +5,7 @@
 
 #include "repository/object_io.h"
 #include "repository/object_mender.h"
+#include "repository/repository.h"
 
 namespace holdfast {
 namespace {
@@ -13,7 +14,8 @@ constexpr std::size_t read_bytes_at_once = 1u << 20;
 constexpr std::uint64_t max_twin_bytes = 1u << 20;
 constexpr std::string_view second_copy = ".2";
 
-enum class State : std::uint8_t { whole, damaged, newer, gone };
+// Misplaced: another object than its name says; nothing can make it the right one.
+enum class State : std::uint8_t { whole, damaged, misplaced, newer, gone };
 
 // What an object's name says of its id; slots and configuration have none of their own.
 std::optional<ObjectId> id_in_name(const std::string& name) {
@@ -49,6 +51,7 @@ class Mending {
 
   private:
     bool belongs_here(const EnvelopeHeader& header, const std::string& name) const;
+    bool holds_its_slot(const std::string& name);
     Result<State> state_of(const ObjectInfo& info);
     Status compare(const ObjectInfo& info, const EnvelopeTrailer& trailer);
     Result<bool> mend(const ObjectInfo& info);
@@ -67,6 +70,16 @@ class Mending {
 bool Mending::belongs_here(const EnvelopeHeader& header, const std::string& name) const {
     const auto id = id_in_name(name);
     return header.repository == repository_ && (!id || *id == header.object);
+}
+
+// A key slot's id stands in its record.
+bool Mending::holds_its_slot(const std::string& name) {
+    const auto object = storage_.get(name, max_twin_bytes);
+    if (!object.ok()) return false;
+    const auto record = open_clear_object(*object, ObjectKind::key_slot);
+    if (!record.ok()) return false;
+    const auto slot = decode_key_slot(*record);
+    return slot.ok() && name.starts_with(key_slot_name(slot->id));
 }
 
 // Body, parity and tail against what the trailer says. Errors: corrupt.
@@ -111,9 +124,12 @@ Result<State> Mending::state_of(const ObjectInfo& info) {
     if (!read.ok()) return judge(read.error());
     const auto trailer = decode_tail(tail, info.bytes);
     if (!trailer.ok()) return judge(trailer.error());
-    if (!trailer->check_holds || !belongs_here(trailer->header, info.name)) return State::damaged;
+    if (!trailer->check_holds) return State::damaged;
+    if (!belongs_here(trailer->header, info.name)) return State::misplaced;
     const Status compared = compare(info, *trailer);
-    return compared.ok() ? State::whole : judge(compared.error());
+    if (!compared.ok()) return judge(compared.error());
+    if (info.name.starts_with("keys/") && !holds_its_slot(info.name)) return State::misplaced;
+    return State::whole;
 }
 
 // Whether parity tells what it was; then it is so again.
@@ -166,14 +182,15 @@ Result<MendReport> Mending::run() {
         if (info.name.starts_with("leases/")) continue;
         ++report_.objects;
         HF_TRY(State state, state_of(info));
+        bool is_mended = false;
         if (state == State::damaged) {
-            HF_TRY(const bool is_mended, mend(info));
-            if (is_mended) {
-                report_.mended.push_back(info.name);
-                state = State::whole;
-            } else {
-                report_.beyond_mending.insert(info.name);
-            }
+            HF_TRY(is_mended, mend(info));
+        }
+        if (is_mended) {
+            report_.mended.push_back(info.name);
+            state = State::whole;
+        } else if (state == State::damaged || state == State::misplaced) {
+            report_.beyond_mending.insert(info.name);
         }
         if (has_twin(info.name) && state != State::newer)
             twins_[info.name] = state == State::whole;

@@ -43,6 +43,7 @@ class Repair {
     Status index_packs();
     Status remove_bad_fragments();
     Status find_bad_containers();
+    bool is_to_be_written_again(const FoldedPoint& point, const std::set<std::string>& present) const;
     Status salvage();
     Status salvage_chunk(const Container& container, const ChunkLocation& location);
     Status drop_from_index();
@@ -131,6 +132,16 @@ Status Repair::remove_bad_fragments() {
     return {};
 }
 
+bool Repair::is_to_be_written_again(const FoldedPoint& point,
+                                    const std::set<std::string>& present) const {
+    const std::string name = point_name({point.source, point.inverted_time, point.id});
+    if (is_beyond_mending(name)) return true;
+    if (present.contains(name) || index_->is_condemned(point.id)) return false;
+    // A partial one goes when the next takes its place.
+    const auto record = decode_restore_point(point.record);
+    return record.ok() && !record->is_partial;
+}
+
 Status Repair::find_bad_containers() {
     std::set<std::string> present;
     for (const char* folder : {"data/", "meta/", "points/"})
@@ -147,8 +158,7 @@ Status Repair::find_bad_containers() {
             bad_.emplace(id, container);
         }
         for (const FoldedPoint& point : fragment->record().points)
-            if (is_beyond_mending(point_name({point.source, point.inverted_time, point.id})))
-                bad_points_.emplace(point.id, point);
+            if (is_to_be_written_again(point, present)) bad_points_.emplace(point.id, point);
     }
     return {};
 }

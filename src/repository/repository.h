@@ -202,6 +202,7 @@ class Repository {
 // Reading config and key slots, shared by open and the key verbs.
 Result<ConfigRecord> read_config(Storage& storage);
 Result<std::vector<KeySlotRecord>> read_key_slots(Storage& storage);
+inline std::string key_slot_name(const KeySlotId& id) { return "keys/" + id.hex(); }
 Status write_key_slot(Storage& storage,
                       const KeySlotRecord& slot,
                       const RepositoryId& repository,

@@ -70,7 +70,7 @@ Status write_key_slot(Storage& storage,
     ByteWriter out(record);
     encode_key_slot(slot, out);
     return put_twice(storage,
-                     "keys/" + slot.id.hex(),
+                     key_slot_name(slot.id),
                      encode_clear_object(ObjectKind::key_slot, repository, record, random));
 }
 
@@ -155,7 +155,7 @@ Result<Unlocked> unlock_with_secret(Storage& storage,
                                     const SecretKey& secret,
                                     KeySlotType type,
                                     const RepositoryId& repository) {
-    const std::string name = "keys/" + key_slot_id_of(secret, type).hex();
+    const std::string name = key_slot_name(key_slot_id_of(secret, type));
     auto record = read_either(storage, name, ObjectKind::key_slot);
     if (!record.ok()) {
         if (record.error().code() == ErrorCode::not_found)
