@@ -66,8 +66,10 @@ Status check_empty(const std::string& root) {
         // What an init that was killed leaves: key slots, and temporary files.
         if (name != "keys" && name != "tmp") return error;
         HF_TRY(const auto inner, read_directory(root + '/' + name));
+        // <32>, or what open_temporary() names: <16>-<number>.
+        const std::size_t digits = name == "keys" ? 32 : 16;
         for (const auto& [object, is_folder] : inner)
-            if (is_folder || from_hex(std::string_view(object).substr(0, 32)).size() != 16)
+            if (is_folder || from_hex(std::string_view(object).substr(0, digits)).size() != digits / 2)
                 return error;
     }
     return {};
