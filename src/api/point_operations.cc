@@ -1,6 +1,6 @@
 #include "api/point_operations.h"
 
-#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -93,9 +93,7 @@ Result<SecretKey> new_secret(const AddKeyRequest& request,
         return secret;
     }
     const std::string& path = *request.new_key_file;
-    HF_TRY(const UniqueFd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    HF_TRY_STATUS(write_all(fd.get(), as_bytes(format_key_file(secret, repository_id)), path.c_str()));
-    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
+    HF_TRY_STATUS(write_key_file(path, format_key_file(secret, repository_id)));
     return secret;
 }
 
@@ -119,7 +117,10 @@ Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
     const SecretKey& master = request.is_write_only ? repository->keyring().full().writer_master
                                                     : repository->master();
     lock_key_slot(slot, secret, master, id);
-    HF_TRY_STATUS(write_key_slot(repository->storage(), slot, id, system_random()));
+    Status written = write_key_slot(repository->storage(), slot, id, system_random());
+    // It opens nothing, and would stand in the way of the next try.
+    if (!written.ok() && request.new_key_file) ::unlink(request.new_key_file->c_str());
+    HF_TRY_STATUS(std::move(written));
     response.key = summary_of(slot);
     return response;
 }

@@ -108,18 +108,22 @@ Result<Unlock> find_unlock(const ResolvedAccess& access, Storage& storage) {
     return from_default;
 }
 
+}  // namespace
+
 // Never overwrites: an old key may be the only way to an old repository.
 Status write_key_file(const std::string& path, const std::string& text) {
     const std::size_t slash = path.rfind('/');
     if (slash != std::string::npos && slash > 0)
-        HF_TRY_STATUS(make_directories(path.substr(0, slash), 0700));
+        HF_TRY_STATUS(make_durable_directories(path.substr(0, slash), 0700));
     HF_TRY(const UniqueFd fd, open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    HF_TRY_STATUS(write_all(fd.get(), as_bytes(text), path.c_str()));
-    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
-    return sync_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+    Status written = write_all(fd.get(), as_bytes(text), path.c_str());
+    if (written.ok() && ::fsync(fd.get()) != 0) written = Error::from_errno(errno, path);
+    if (written.ok())
+        written = sync_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+    // Half of it would stand in the way of the next try.
+    if (!written.ok()) ::unlink(path.c_str());
+    return written;
 }
-
-}  // namespace
 
 std::string first_line(ByteSpan data) {
     std::string text(as_text(data));

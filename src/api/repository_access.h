@@ -61,6 +61,8 @@ Result<std::unique_ptr<Repository>> open_repository(const AccessRequest& request
 // "HFRK-" and 17 groups of four digits, the last a checksum; blanks and case do not matter.
 std::string format_recovery_key(const SecretKey& secret);
 Result<SecretKey> parse_recovery_key(const std::string& text);
+// Writes a key file that must not be there yet, durable on return; its directories are made.
+Status write_key_file(const std::string& path, const std::string& text);
 // The first line of a passphrase or key file, without its end.
 std::string first_line(ByteSpan data);
 // The contents of a key file.

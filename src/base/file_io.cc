@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <vector>
 
 namespace holdfast {
 
@@ -117,6 +118,28 @@ Status make_directories(const std::string& path, unsigned mode) {
             return Error::from_errno(errno, part);
         if (slash == std::string::npos) return {};
     }
+}
+
+Status make_durable_directories(const std::string& path, unsigned mode) {
+    // Parents of what is missing; and the last one's, which a killed process may have left unsynced.
+    std::vector<std::string> parents;
+    std::string part = path;
+    while (part.size() > 1 && part.back() == '/') part.pop_back();
+    for (;;) {
+        const std::size_t slash = part.rfind('/');
+        const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : part.substr(0, slash);
+        parents.push_back(parent);
+        struct stat info{};
+        if (::stat(parent.c_str(), &info) == 0 || parent.size() <= 1) break;
+        part = parent;
+    }
+    HF_TRY_STATUS(make_directories(path, mode));
+    for (const std::string& parent : parents) {
+        Status synced = sync_directory(parent);
+        // One that may be passed through and not be read: nobody but its owner can sync it.
+        if (!synced.ok() && synced.error().code() != ErrorCode::permission_denied) return synced;
+    }
+    return {};
 }
 
 }  // namespace holdfast

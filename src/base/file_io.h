@@ -28,5 +28,7 @@ Status make_directories(const std::string& path, unsigned mode);
 // it is closed.
 Result<UniqueFd> open_temporary_file();
 Status sync_directory(const std::string& path);
+// make_directories(), and on return they survive a crash.
+Status make_durable_directories(const std::string& path, unsigned mode);
 
 }  // namespace holdfast

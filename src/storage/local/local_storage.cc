@@ -151,7 +151,7 @@ Result<std::unique_ptr<Storage>> LocalStorage::open(const std::string& path, Ope
     std::string root = path;
     while (root.size() > 1 && root.back() == '/') root.pop_back();
     if (mode == OpenMode::create) {
-        HF_TRY_STATUS(make_directories(root, 0700));
+        HF_TRY_STATUS(make_durable_directories(root, 0700));
         HF_TRY_STATUS(check_empty(root));
     }
     struct stat info{};
