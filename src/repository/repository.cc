@@ -212,7 +212,9 @@ Status Repository::set_mark(const PointInfo& point, MarkKind kind, const std::st
 }
 
 Status Repository::clear_mark(const PointInfo& point, MarkKind kind) {
-    return storage_->remove(mark_name(point.id, kind));
+    HF_TRY_STATUS(storage_->remove(mark_name(point.id, kind)));
+    // Who has brought a point back must not lose it to a mark that a crash brings back.
+    return storage_->barrier();
 }
 
 Status Repository::remove_marks(const RestorePointId& point) {
