@@ -144,8 +144,11 @@ Status remove_key(const AccessRequest& access, const std::string& id) {
         return Error(ErrorCode::refused, "the last key that can read stays");
     const std::string name = "keys/" + found->id.hex();
     // The second copy first: what is left after a crash in between is still listed.
-    HF_TRY_STATUS(repository->storage().remove(name + ".2"));
-    return repository->storage().remove(name);
+    for (const char* suffix : {".2", ""}) {
+        HF_TRY_STATUS(repository->storage().remove(name + suffix));
+        HF_TRY_STATUS(repository->storage().barrier());
+    }
+    return {};
 }
 
 }  // namespace holdfast

@@ -12,8 +12,14 @@ constexpr std::uint64_t max_clear_object_bytes = 1u << 20;
 constexpr std::string_view second_copy = ".2";
 
 Status put_twice(Storage& storage, const std::string& name, ByteSpan object) {
-    HF_TRY_STATUS(storage.put(name + std::string(second_copy), object, Durability::immediate));
-    return storage.put(name, object, Durability::immediate);
+    const std::string second = name + std::string(second_copy);
+    HF_TRY_STATUS(storage.put(second, object, Durability::immediate));
+    Status put = storage.put(name, object, Durability::immediate);
+    if (put.ok()) return {};
+    // Nobody is told of it: half of it would open the repository, or stand in the way of the next try.
+    if (put.error().code() != ErrorCode::already_exists) (void)storage.remove(name).ok();
+    (void)storage.remove(second).ok();
+    return put;
 }
 
 // The first copy that is whole, else the first one that parity can mend. Errors: those of the first copy.
@@ -51,10 +57,15 @@ Result<ConfigRecord> read_config(Storage& storage) {
 Result<std::vector<KeySlotRecord>> read_key_slots(Storage& storage) {
     std::vector<KeySlotRecord> slots;
     HF_TRY(const auto objects, list_objects(storage, "keys/"));
+    std::set<std::string> names;
     for (const ObjectInfo& info : objects) {
-        if (info.name.ends_with(second_copy)) continue;
+        // One copy is enough to open the repository, so it is listed by either.
+        const bool is_second = info.name.ends_with(second_copy);
+        names.insert(info.name.substr(0, info.name.size() - (is_second ? second_copy.size() : 0)));
+    }
+    for (const std::string& name : names) {
         // A slot that is damaged in both copies, or of a kind to come, must not shut out the others.
-        const auto record = read_either(storage, info.name, ObjectKind::key_slot);
+        const auto record = read_either(storage, name, ObjectKind::key_slot);
         if (!record.ok()) continue;
         auto slot = decode_key_slot(*record);
         if (slot.ok()) slots.push_back(std::move(slot).value());
