@@ -555,7 +555,8 @@ void Prune::let_go_of_needed() {
     }
 }
 
-// Points first, so that none is listed whose chunks go.
+// Points first, so that none is listed whose chunks go, and that none comes back after a crash without its
+// chunks, or without the mark that says that it is deleted.
 Status Prune::sweep() {
     for (const bool points : {true, false}) {
         for (const ObjectId& id : condemned_) {
@@ -568,6 +569,7 @@ Status Prune::sweep() {
             ++report_.deleted_objects;
             report_.deleted_bytes += use->second.object_bytes;
         }
+        if (points) HF_TRY_STATUS(storage_.barrier());
     }
     for (const PointInfo& point : removed_)
         if (condemned_.contains(point.id)) HF_TRY_STATUS(repository_.remove_marks(point.id));
