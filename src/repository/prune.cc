@@ -36,21 +36,6 @@ struct Use {
     bool is_removed_point = false;
 };
 
-// All of a chunk that stands here.
-std::vector<ChunkRange> present_ranges(const ChunkLocation& chunk) {
-    std::vector<ChunkRange> ranges;
-    std::uint32_t end = 0;
-    const auto add_until = [&](std::uint32_t offset) {
-        if (offset > end) ranges.push_back({end, offset - end});
-    };
-    for (const ChunkRange& gone : chunk.absent) {
-        add_until(gone.offset);
-        end = gone.end();
-    }
-    add_until(chunk.raw_bytes);
-    return ranges;
-}
-
 // A point that its session verifies at this moment refers to what that session stores again; of one that is
 // known to be incomplete, what is there stays.
 ChunkMarker::Damage damage_of(const PointInfo& point) {
@@ -99,6 +84,7 @@ class Prune {
     Result<EncodedChunk> copy_of(const LocatedChunk& chunk, IndexPosition position);
     Status condemn();
     Status find_waiting();
+    Status verify_points_of(const SessionId& session);
     Status mark_again();
     Status rescue();
     void let_go_of_needed();
@@ -476,6 +462,7 @@ Status Prune::find_waiting() {
             may_be_buried = false;
             HF_TRY(bool fenced, is_fenced(repository_, session));
             if (!fenced && is_expired(*lease->second, identity_, repository_.clock().now())) {
+                HF_TRY_STATUS(verify_points_of(session));
                 HF_TRY_STATUS(put_fence(repository_, session));
                 fenced = true;
             }
@@ -487,6 +474,15 @@ Status Prune::find_waiting() {
         condemned_.insert(tombstone.record.objects.begin(), tombstone.record.objects.end());
     }
     report_.waiting_for.assign(hosts.begin(), hosts.end());
+    return {};
+}
+
+// A session that was acknowledged may still have its lease: giving it back failed, or a crash undid it. Its
+// points that stay were marked whole like all others, and must not pass for unverified behind the fence.
+Status Prune::verify_points_of(const SessionId& session) {
+    for (const PointInfo& point : staying_)
+        if (point.record.session == session && !point.is_unverified)
+            HF_TRY_STATUS(repository_.set_mark(point, MarkKind::verified, "whole when its session was fenced"));
     return {};
 }
 

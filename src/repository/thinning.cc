@@ -80,4 +80,18 @@ EncodedChunk thin(const LocatedChunk& chunk,
                         compressor, tables);
 }
 
+std::vector<ChunkRange> present_ranges(const ChunkLocation& chunk) {
+    std::vector<ChunkRange> ranges;
+    std::uint32_t end = 0;
+    const auto add_until = [&](std::uint32_t offset) {
+        if (offset > end) ranges.push_back({end, offset - end});
+    };
+    for (const ChunkRange& gone : chunk.absent) {
+        add_until(gone.offset);
+        end = gone.end();
+    }
+    add_until(chunk.raw_bytes);
+    return ranges;
+}
+
 }  // namespace holdfast

@@ -27,4 +27,7 @@ EncodedChunk thin(const LocatedChunk& chunk,
                   const Keyring& keyring,
                   Compressor& compressor);
 
+// All of a chunk that stands at this place.
+std::vector<ChunkRange> present_ranges(const ChunkLocation& chunk);
+
 }  // namespace holdfast
