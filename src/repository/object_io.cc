@@ -349,6 +349,19 @@ Result<ObjectEnd> open_object(ByteSpan object, const Keyring& keyring, ObjectKin
     return open_whole(object, &keyring, kind);
 }
 
+Status check_body(Storage& storage, const std::string& name, const ObjectEnd& end) {
+    Hasher hasher;
+    Bytes piece;
+    for (std::uint64_t position = 0; position < end.trailer.body_bytes; position += piece.size()) {
+        piece.resize(static_cast<std::size_t>(
+            std::min<std::uint64_t>(1u << 20, end.trailer.body_bytes - position)));
+        HF_TRY_STATUS(storage.read(name, position, piece));
+        hasher.update(piece);
+    }
+    if (hasher.finish() == end.trailer.body_hash) return {};
+    return bad("checksum").with_context("reading " + name);
+}
+
 Status check_identity(const ObjectEnd& end, const ObjectId& expected, const std::string& name) {
     if (end.trailer.header.object == expected) return {};
     return Error(ErrorCode::corrupt, name + ": not the object that its name says");

@@ -97,6 +97,8 @@ Result<ObjectEnd> read_object(Storage& storage,
                               const std::string& name,
                               ObjectKind kind,
                               std::uint64_t limit_bytes);
+// Whether all of the object is there, piece by piece. Errors: corrupt, of the storage.
+Status check_body(Storage& storage, const std::string& name, const ObjectEnd& end);
 // Whether the object is the one that its name says. Errors: corrupt.
 Status check_identity(const ObjectEnd& end, const ObjectId& expected, const std::string& name);
 // An object in clear. Errors: corrupt, unsupported.

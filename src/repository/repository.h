@@ -99,9 +99,11 @@ class Repository {
 
     // Containers that no fragment names: of a session that still runs or has died, or because a
     // fragment is lost. `take` gets what their tables say, in parts of at most 65,536 chunks and one
-    // container. What cannot be read is passed over.
+    // container. What cannot be read is passed over; with Trust::nothing, also what a crash of the machine
+    // has torn, which only reading all of it tells.
     using TakeFragment = std::function<Status(IndexFragmentRecord)>;
-    Status unindexed_packs(const std::optional<SessionId>& session, const TakeFragment& take);
+    enum class Trust : std::uint8_t { tables, nothing };
+    Status unindexed_packs(const std::optional<SessionId>& session, Trust trust, const TakeFragment& take);
     // Adds all of them to the index of this process, at the first call. Returns their ids.
     Result<std::set<ObjectId>> find_unindexed();
 

@@ -150,6 +150,7 @@ void Repository::use_directory() {
 }
 
 Status Repository::unindexed_packs(const std::optional<SessionId>& session,
+                                   Trust trust,
                                    const TakeFragment& take) {
     constexpr std::size_t part_chunks = 65536;
     const std::set<ObjectId> known = index_.containers();
@@ -168,6 +169,9 @@ Status Repository::unindexed_packs(const std::optional<SessionId>& session,
             const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
             if (!writer || !id || known.contains(*id) || index_.is_condemned(*id)) continue;
             auto end = read_object_end(*storage_, *keyring_, info.name, info.bytes, kind);
+            if (end.ok() && trust == Trust::nothing)
+                if (Status whole = check_body(*storage_, info.name, *end); !whole.ok())
+                    end = std::move(whole).error();
             // Torn by a crash of the machine, or damaged: garbage here. Or removed meanwhile.
             if (!end.ok() && (end.error().code() == ErrorCode::corrupt ||
                               end.error().code() == ErrorCode::not_found))
@@ -186,7 +190,7 @@ Status Repository::unindexed_packs(const std::optional<SessionId>& session,
 // For who holds the mutex.
 Status Repository::add_unindexed() {
     std::set<ObjectId> found;
-    HF_TRY_STATUS(unindexed_packs(std::nullopt, [&](IndexFragmentRecord part) -> Status {
+    HF_TRY_STATUS(unindexed_packs(std::nullopt, Trust::tables, [&](IndexFragmentRecord part) -> Status {
         for (const Container& container : part.containers) found.insert(container.header.object);
         const std::string name = "index/found-" + part.containers[0].header.object.hex();
         HF_TRY(auto fragment, cached_fragment(name, part));

@@ -55,16 +55,21 @@ Status WriteSession::adopt_leftovers(const std::vector<HeldLease>& leases,
     for (const HeldLease& lease : leases) {
         // Torn by a crash (leases are not synced): nobody knows whose it was; a pruner fences it.
         if (!lease.record || !is_dead_here(*lease.record, identity)) continue;
-        HF_TRY_STATUS(adopt(lease.session));
+        HF_TRY_STATUS(adopt(*lease.record, identity));
         for (const std::string& name : lease.names)
             HF_TRY_STATUS(repository_.storage().remove(name));
     }
     return {};
 }
 
-Status WriteSession::adopt(const SessionId& session) {
-    return repository_.unindexed_packs(session, [this](IndexFragmentRecord found) -> Status {
-        // The packs' data must be durable before an index names them.
+Status WriteSession::adopt(const LeaseRecord& lease, const WriterIdentity& identity) {
+    // When only the process has died, all that it wrote is there; with the machine, some of it may not be.
+    const auto trust = lease.boot_id == identity.boot_id ? Repository::Trust::tables
+                                                         : Repository::Trust::nothing;
+    return repository_.unindexed_packs(lease.session, trust, [this](IndexFragmentRecord found) -> Status {
+        // The packs' data must be durable before an index names them, and nobody else has seen to that.
+        for (const Container& container : found.containers)
+            HF_TRY_STATUS(repository_.storage().adopt(container_name(container)));
         HF_TRY_STATUS(repository_.storage().barrier());
         HF_TRY_STATUS(repository_.store_fragment(std::move(found)));
         return {};

@@ -53,6 +53,9 @@ class Storage {
     virtual Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) = 0;
     // Makes everything put with Durability::deferred, and every removal, survive a crash.
     virtual Status barrier() = 0;
+    // An object that a process put which is gone: makes it survive a crash after the next barrier, as one of
+    // this process. Errors: not_found.
+    virtual Status adopt(const std::string& name) = 0;
 
     // Fills `out` from `offset` on. Errors: not_found; corrupt when the object ends before.
     virtual Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) = 0;

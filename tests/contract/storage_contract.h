@@ -129,6 +129,13 @@ TEST_P(StorageContract, ListsAreSortedCompleteAndStopWhenAsked) {
     EXPECT_EQ(seen, 2u);
 }
 
+TEST_P(StorageContract, WhatIsThereCanBeAdopted) {
+    ASSERT_TRUE(storage().put("data/x/y", pattern(3, 1), Durability::none).ok());
+    EXPECT_TRUE(storage().adopt("data/x/y").ok());
+    EXPECT_EQ(storage().adopt("data/x/z").error().code(), ErrorCode::not_found);
+    EXPECT_TRUE(storage().barrier().ok());
+}
+
 TEST_P(StorageContract, WhatIsRemovedIsGoneAndItsNameIsFree) {
     ASSERT_TRUE(storage().put("marks/x/held", pattern(3, 1), Durability::immediate).ok());
     ASSERT_TRUE(storage().get("marks/x/held", 10).ok());

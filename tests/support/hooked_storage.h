@@ -39,6 +39,10 @@ class HookedStorage final : public Storage {
         HF_TRY_STATUS(shared_->call("barrier", ""));
         return shared_->inner->barrier();
     }
+    Status adopt(const std::string& name) override {
+        HF_TRY_STATUS(shared_->call("adopt", name));
+        return shared_->inner->adopt(name);
+    }
     Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override {
         HF_TRY_STATUS(shared_->call("read", name));
         return shared_->inner->read(name, offset, out);

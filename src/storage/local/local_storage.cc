@@ -199,11 +199,15 @@ Status LocalStorage::ensure_directory(const std::string& directory) {
     HF_TRY_STATUS(make_directories(path_of(directory), 0700));
     std::lock_guard lock(mutex_);
     known_directories_.insert(directory);
-    // A new directory is durable once all directories above it are.
-    for (std::string part = directory; part.find('/') != std::string::npos; part = parent_of(part))
-        unsynced_directories_.insert(path_of(parent_of(part)));
-    unsynced_directories_.insert(root_);
+    note_unsynced(directory);
     return {};
+}
+
+// A new directory is durable once all directories above it are.
+void LocalStorage::note_unsynced(std::string directory) {
+    for (; directory.find('/') != std::string::npos; directory = parent_of(directory))
+        unsynced_directories_.insert(path_of(parent_of(directory)));
+    unsynced_directories_.insert(root_);
 }
 
 Status LocalStorage::take_name(const std::string& temporary,
@@ -291,6 +295,18 @@ Status LocalStorage::barrier() {
         if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
     for (const std::string& directory : directories) HF_TRY_STATUS(sync_directory(directory));
     return {};
+}
+
+Status LocalStorage::adopt(const std::string& name) {
+    HF_TRY(UniqueFd fd, open_file(path_of(name), O_RDONLY));
+    bool early_barrier = false;
+    {
+        std::lock_guard lock(mutex_);
+        note_unsynced(name);
+        unsynced_files_.emplace_back(path_of(name), std::move(fd));
+        early_barrier = unsynced_files_.size() >= max_unsynced_files;
+    }
+    return early_barrier ? barrier() : ok_status();
 }
 
 Result<std::shared_ptr<UniqueFd>> LocalStorage::open_for_reading(const std::string& name) {

@@ -21,6 +21,7 @@ class LocalStorage final : public Storage {
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
+    Status adopt(const std::string& name) override;
     Status barrier() override;
     Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
     Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override;
@@ -51,6 +52,8 @@ class LocalStorage final : public Storage {
                    Existing existing);
     Status take_name(const std::string& temporary, const std::string& name, Existing existing);
     Status ensure_directory(const std::string& directory);
+    // Notes it and those above it for barrier(). For who holds the mutex.
+    void note_unsynced(std::string directory);
     Result<std::shared_ptr<UniqueFd>> open_for_reading(const std::string& name);
 
     const std::string root_;

@@ -82,6 +82,11 @@ Status MemoryStorage::list(const std::string& prefix,
     return {};
 }
 
+Status MemoryStorage::adopt(const std::string& name) {
+    HF_TRY_STATUS(head(name));
+    return {};
+}
+
 Status MemoryStorage::remove(const std::string& name) {
     std::lock_guard lock(mutex_);
     objects_.erase(name);

@@ -14,6 +14,7 @@ class MemoryStorage final : public Storage {
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
+    Status adopt(const std::string& name) override;
     Status barrier() override { return {}; }
     Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
     Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override;
