@@ -52,6 +52,10 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository
 
 Status WriteSession::adopt_leftovers(const std::vector<HeldLease>& leases,
                                      const WriterIdentity& identity) {
+    const bool is_any_dead = std::any_of(leases.begin(), leases.end(), [&](const HeldLease& lease) {
+        return lease.record && is_dead_here(*lease.record, identity);
+    });
+    if (is_any_dead) HF_TRY_STATUS(adopt_names());
     for (const HeldLease& lease : leases) {
         // Torn by a crash (leases are not synced): nobody knows whose it was; a pruner fences it.
         if (!lease.record || !is_dead_here(*lease.record, identity)) continue;
@@ -60,6 +64,24 @@ Status WriteSession::adopt_leftovers(const std::vector<HeldLease>& leases,
             HF_TRY_STATUS(repository_.storage().remove(name));
     }
     return {};
+}
+
+// Fragments and points are synced before they get their names, but a session may die before it has synced those:
+// this session refers to what it finds. One object of each directory is enough.
+Status WriteSession::adopt_names() {
+    Storage& storage = repository_.storage();
+    std::set<std::string> directories;
+    for (const char* folder : {"index/", "points/"}) {
+        HF_TRY(const auto objects, list_objects(storage, folder));
+        for (const ObjectInfo& info : objects) {
+            const std::string directory = info.name.substr(0, info.name.rfind('/'));
+            if (directories.contains(directory)) continue;
+            Status adopted = storage.adopt(info.name);
+            if (adopted.ok()) directories.insert(directory);
+            else if (adopted.error().code() != ErrorCode::not_found) return adopted;
+        }
+    }
+    return storage.barrier();
 }
 
 Status WriteSession::adopt(const LeaseRecord& lease, const WriterIdentity& identity) {

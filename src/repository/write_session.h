@@ -68,6 +68,7 @@ class WriteSession {
     WriteSession(Repository& repository, Lease lease);
     void open_packs();
     Status adopt_leftovers(const std::vector<HeldLease>& leases, const WriterIdentity& identity);
+    Status adopt_names();
     Status adopt(const LeaseRecord& lease, const WriterIdentity& identity);
     void collect(PackWriter& packs);
     Status write_fragment();
