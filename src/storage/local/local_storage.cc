@@ -284,17 +284,32 @@ Result<std::unique_ptr<ObjectWriter>> LocalStorage::begin_writer(const std::stri
 }
 
 Status LocalStorage::barrier() {
+    // Who comes while another one syncs waits for it: that one has taken away what this one relies on.
+    const std::lock_guard one_at_a_time(barrier_mutex_);
     std::vector<std::pair<std::string, UniqueFd>> files;
     std::set<std::string> directories;
     {
         std::lock_guard lock(mutex_);
+        if (lost_) return *lost_;
         files.swap(unsynced_files_);
         directories.swap(unsynced_directories_);
     }
+    Status synced;
     for (const auto& [path, fd] : files)
-        if (::fsync(fd.get()) != 0) return Error::from_errno(errno, path);
-    for (const std::string& directory : directories) HF_TRY_STATUS(sync_directory(directory));
-    return {};
+        if (::fsync(fd.get()) != 0 && synced.ok()) synced = Error::from_errno(errno, path);
+    const bool is_lost = !synced.ok();
+    std::set<std::string> left;
+    for (const std::string& directory : directories) {
+        Status done = sync_directory(directory);
+        if (done.ok()) continue;
+        left.insert(directory);
+        if (synced.ok()) synced = std::move(done);
+    }
+    // What stands in them may be found and relied upon: the next barrier is of them too.
+    std::lock_guard lock(mutex_);
+    unsynced_directories_.merge(left);
+    if (is_lost) lost_ = synced.error();
+    return synced;
 }
 
 Status LocalStorage::adopt(const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "base/unique_fd.h"
@@ -57,13 +58,17 @@ class LocalStorage final : public Storage {
     Result<std::shared_ptr<UniqueFd>> open_for_reading(const std::string& name);
 
     const std::string root_;
-    std::mutex mutex_;  // guards what follows
+    std::mutex barrier_mutex_;  // held by the one that syncs; taken before the other one
+    std::mutex mutex_;          // guards what follows
     std::uint64_t temporaries_ = 0;
     bool cleaned_ = false;
     std::set<std::string> known_directories_;
     // Files and directories that barrier() has to sync. Bound: syncs early at 64 files.
     std::vector<std::pair<std::string, UniqueFd>> unsynced_files_;
     std::set<std::string> unsynced_directories_;
+    // A file could not be synced: what was written of it may be gone, and another sync would not say so. No
+    // barrier succeeds from then on.
+    std::optional<Error> lost_;
     // Open files for reading, least recently used out first. Bound: 64 descriptors.
     std::map<std::string, std::pair<std::shared_ptr<UniqueFd>, std::uint64_t>> open_files_;
     std::uint64_t uses_ = 0;
