@@ -13,13 +13,16 @@ constexpr std::string_view second_copy = ".2";
 
 Status put_twice(Storage& storage, const std::string& name, ByteSpan object) {
     const std::string second = name + std::string(second_copy);
-    HF_TRY_STATUS(storage.put(second, object, Durability::immediate));
-    Status put = storage.put(name, object, Durability::immediate);
-    if (put.ok()) return {};
-    // Nobody is told of it: half of it would open the repository, or stand in the way of the next try.
-    if (put.error().code() != ErrorCode::already_exists) (void)storage.remove(name).ok();
-    (void)storage.remove(second).ok();
-    return put;
+    for (const std::string& one : {second, name}) {
+        Status put = storage.put(one, object, Durability::immediate);
+        if (put.ok()) continue;
+        // Nobody is told of it: half of it would open the repository, or stand in the way of the next try. It
+        // may be there although its put has failed.
+        if (put.error().code() != ErrorCode::already_exists) (void)storage.remove(one).ok();
+        if (one == name) (void)storage.remove(second).ok();
+        return put;
+    }
+    return {};
 }
 
 // The first copy that is whole, else the first one that parity can mend. Errors: those of the first copy.
