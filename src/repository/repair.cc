@@ -111,7 +111,7 @@ Status Repair::find_sessions() {
 
 // Packs that no readable fragment names. Those of a session that goes on are its own matter.
 Status Repair::index_packs() {
-    return repository_.unindexed_packs(std::nullopt, [this](IndexFragmentRecord found) -> Status {
+    return repository_.unindexed_packs(std::nullopt, Repository::Trust::nothing, [this](IndexFragmentRecord found) -> Status {
         std::set<ObjectId> kept;
         for (const Container& container : found.containers)
             if (!writers_.contains(container.session)) kept.insert(container.header.object);
@@ -120,8 +120,7 @@ Status Repair::index_packs() {
         HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(found)));
         FragmentMerger merger([&kept](const ObjectId& id) { return kept.contains(id); });
         merger.add(*flat);
-        HF_TRY_STATUS(repository_.store_fragment(merger.take()));
-        return {};
+        return session_->name_packs(merger.take());
     });
 }
 

@@ -168,7 +168,8 @@ Status Repository::unindexed_packs(const std::optional<SessionId>& session,
             const auto writer = SessionId::from_hex(std::string_view(info.name).substr(5, 16));
             const auto id = ObjectId::from_hex(info.name.substr(info.name.rfind('/') + 1));
             if (!writer || !id || known.contains(*id) || index_.is_condemned(*id)) continue;
-            auto end = read_object_end(*storage_, *keyring_, info.name, info.bytes, kind);
+            // What parity could mend of a torn one is no ground to build on: `repair` mends it first.
+            auto end = read_object_end(*storage_, *keyring_, info.name, info.bytes, kind, OnDamage::fail);
             if (end.ok() && trust == Trust::nothing)
                 if (Status whole = check_body(*storage_, info.name, *end); !whole.ok())
                     end = std::move(whole).error();

@@ -88,14 +88,18 @@ Status WriteSession::adopt(const LeaseRecord& lease, const WriterIdentity& ident
     // When only the process has died, all that it wrote is there; with the machine, some of it may not be.
     const auto trust = lease.boot_id == identity.boot_id ? Repository::Trust::tables
                                                          : Repository::Trust::nothing;
-    return repository_.unindexed_packs(lease.session, trust, [this](IndexFragmentRecord found) -> Status {
-        // The packs' data must be durable before an index names them, and nobody else has seen to that.
-        for (const Container& container : found.containers)
-            HF_TRY_STATUS(repository_.storage().adopt(container_name(container)));
-        HF_TRY_STATUS(repository_.storage().barrier());
-        HF_TRY_STATUS(repository_.store_fragment(std::move(found)));
-        return {};
+    return repository_.unindexed_packs(lease.session, trust, [this](IndexFragmentRecord found) {
+        return name_packs(std::move(found));
     });
+}
+
+Status WriteSession::name_packs(IndexFragmentRecord found) {
+    for (const Container& container : found.containers)
+        HF_TRY_STATUS(repository_.storage().adopt(container_name(container)));
+    HF_TRY_STATUS(repository_.storage().barrier());
+    HF_TRY(const std::uint64_t bytes, repository_.store_fragment(std::move(found)));
+    stored_bytes_ += bytes;
+    return {};
 }
 
 bool WriteSession::contains(const ChunkId& id, const ChunkRange& part) const {

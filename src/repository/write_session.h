@@ -43,6 +43,9 @@ class WriteSession {
     Status renew_lease();
     // Makes everything that was appended durable and known. Nothing may be appended meanwhile.
     Status store();
+    // A fragment for packs that another session has left. Their data is made durable before, for nobody else has
+    // seen to that.
+    Status name_packs(IndexFragmentRecord found);
     // What the repository grew by in this session.
     std::uint64_t stored_bytes() const { return stored_bytes_; }
     // Makes everything that was appended durable and known, and `record` (a partial point, whose

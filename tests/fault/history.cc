@@ -44,6 +44,12 @@ class Script {
             return holdfast::prune(place, promise, seed, percent);
         });
     }
+    // Of what killed runs have left.
+    void repair() {
+        add("repair", [](const Place& place, Promise& promise, std::uint64_t seed) {
+            return holdfast::repair(place, promise, seed);
+        });
+    }
     void change(const std::string& name, PointChange change) {
         add(name, [change, which = below(16)](const Place& place, Promise& promise, std::uint64_t seed) {
             return change_point(place, promise, seed, change, which);
@@ -109,6 +115,7 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     if (seed % 2 != 0) script.kill_and_repeat();
     script.backup("backup", 20);
     script.kill_and_repeat();
+    script.repair();
     for (int i = 0; i < 8; ++i) script.change("delete", PointChange::remove);
     script.prune();
     return script.take();

@@ -8,6 +8,7 @@
 #include "base/file_io.h"
 #include "repository/marks.h"
 #include "repository/prune.h"
+#include "repository/repair.h"
 #include "storage/local/local_storage.h"
 
 namespace holdfast {
@@ -122,6 +123,14 @@ Status prune(const Place& place, Promise& promise, std::uint64_t seed, unsigned 
     options.max_dead_percent = max_dead_percent;
     Progress progress;
     HF_TRY_STATUS(run_prune(*process.repository, options, this_process("host"), progress, {}));
+    return {};
+}
+
+Status repair(const Place& place, Promise& promise, std::uint64_t seed) {
+    Process process(promise.now += 60 * ns_per_second, seed);
+    HF_TRY_STATUS(process.open(place, promise));
+    Progress progress;
+    HF_TRY_STATUS(run_repair(*process.repository, {}, this_process("host"), progress, {}));
     return {};
 }
 
