@@ -226,6 +226,8 @@ Status Backup::choose_parent() {
     for (const PointInfo& point : points) {
         if (point.is_deleted || point.is_damaged || point.is_unverified || point.is_incomplete)
             continue;
+        // What a write-only client says of unchanged files is not taken over.
+        if (point.is_claim) continue;
         const bool counts_as_full = point.record.type == BackupType::full ||
                                     point.record.type == BackupType::synthetic_full;
         if (point.record.is_partial) {

@@ -122,6 +122,8 @@ Result<std::optional<PageFingerprints>> read_fingerprints(Repository& repository
             return std::optional<PageFingerprints>();
         return located.error();
     }
+    // Nothing proves them: those of a write-only client could hide a change.
+    if (located->container.header.is_claim()) return std::optional<PageFingerprints>();
     HF_TRY(ChunkReader* const chunks, repository.chunks());
     HF_TRY(const ChunkContent content, chunks->read(*located));
     ByteReader in(content.bytes);

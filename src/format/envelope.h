@@ -49,6 +49,8 @@ struct EnvelopeHeader {
     Bytes key_block;
 
     bool operator==(const EnvelopeHeader&) const = default;
+    // Whether a write-only client may have made it: then nothing in it is believed that is not proven.
+    bool is_claim() const { return key_mode == KeyMode::sealed; }
     std::size_t encoded_bytes() const { return fixed_bytes + key_block.size(); }
     static constexpr std::size_t fixed_bytes = 64;
     static constexpr std::size_t max_key_block_bytes = 256;

@@ -73,17 +73,24 @@ Result<bool> ChunkMarker::mark_chunk(const ChunkId& id, const ChunkRange& part) 
         return Error(ErrorCode::corrupt, "chunk " + id.hex().substr(0, 16) + " is missing");
     if (part != whole_chunk && part.end() > index_.raw_bytes(*position))
         return Error(ErrorCode::corrupt, "a run beyond its chunk's end");
-    if (position->fragment >= fragments_.size()) fragments_.resize(position->fragment + 1);
-    Fragment& fragment = fragments_[position->fragment];
-    if (position->chunk >= fragment.met.size()) {
-        fragment.met.resize(position->chunk + 1);
-        fragment.whole.resize(position->chunk + 1);
+    const bool is_new = mark_place(*position, part);
+    // Which of several claims is true is not known: a hostile one must not have the others pruned.
+    for (const IndexPosition claim : index_.other_claims(id, part, *position)) (void)mark_place(claim, part);
+    if (is_new && on_mark) HF_TRY_STATUS(on_mark(id, part));
+    return is_new;
+}
+
+bool ChunkMarker::mark_place(IndexPosition position, const ChunkRange& part) {
+    if (position.fragment >= fragments_.size()) fragments_.resize(position.fragment + 1);
+    Fragment& fragment = fragments_[position.fragment];
+    if (position.chunk >= fragment.met.size()) {
+        fragment.met.resize(position.chunk + 1);
+        fragment.whole.resize(position.chunk + 1);
     }
-    if (!fragment.whole[position->chunk]) add_part(*position, part);
-    if (fragment.met[position->chunk]) return false;
-    fragment.met[position->chunk] = true;
-    if (on_mark) HF_TRY_STATUS(on_mark(id, part));
-    return true;
+    if (!fragment.whole[position.chunk]) add_part(position, part);
+    const bool is_new = !fragment.met[position.chunk];
+    fragment.met[position.chunk] = true;
+    return is_new;
 }
 
 void ChunkMarker::add_part(IndexPosition position, const ChunkRange& part) {

@@ -39,6 +39,7 @@ class ChunkMarker {
 
   private:
     Result<bool> mark_chunk(const ChunkId& id, const ChunkRange& part);
+    bool mark_place(IndexPosition position, const ChunkRange& part);
     std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part);
     void add_part(IndexPosition position, const ChunkRange& part);
     void drop_parts();

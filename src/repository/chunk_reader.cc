@@ -69,11 +69,13 @@ Result<SecretKey> ChunkReader::object_key(const EnvelopeHeader& header) {
     return key;
 }
 
-Result<LocatedChunk> ChunkReader::locate(const ChunkId& id, const ChunkRange& part) {
-    auto located = index_.locate(id, part);
+Result<LocatedChunk> ChunkReader::locate(const ChunkId& id,
+                                         const ChunkRange& part,
+                                         const Index::Containers& without) {
+    auto located = index_.locate(id, part, without);
     if (located.ok() || located.error().code() != ErrorCode::not_found) return located;
     HF_TRY_STATUS(find_more_());
-    return index_.locate(id, part);
+    return index_.locate(id, part, without);
 }
 
 Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
@@ -84,19 +86,31 @@ Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
 Result<ChunkContent> ChunkReader::read_part(const ChunkId& id,
                                             ChunkPurpose purpose,
                                             const ChunkRange& part) {
+    Index::Containers damaged;
+    std::optional<Error> damage;
     for (;;) {
-        auto located = locate(id, part);
+        auto located = locate(id, part, damaged);
         // What a manifest refers to must be there: a missing chunk is damage.
         if (!located.ok() && located.error().code() == ErrorCode::not_found) {
             if (on_missing) on_missing(id, part);
-            return Error(ErrorCode::corrupt, located.error().message());
+            return damage.value_or(Error(ErrorCode::corrupt, located.error().message()));
         }
         HF_TRY(const LocatedChunk chunk, std::move(located));
-        if (chunk.location.purpose != purpose) return bad(id, "not what it should hold");
-        auto content = read(chunk);
-        if (content.ok() || content.error().code() != ErrorCode::not_found) return content;
-        // Its container is lost; a later backup may have stored the chunk again elsewhere.
-        index_.exclude(chunk.container.header.object);
+        const ObjectId& container = chunk.container.header.object;
+        auto content = chunk.location.purpose == purpose
+                           ? read(chunk)
+                           : Result<ChunkContent>(bad(id, "not what it should hold"));
+        if (content.ok()) return content;
+        if (content.error().code() == ErrorCode::not_found) {
+            // Its container is lost; a later backup may have stored the chunk again elsewhere.
+            index_.exclude(container);
+        } else if (content.error().code() == ErrorCode::corrupt) {
+            // Damaged here, or never what a client claims it to be: another place may have it.
+            if (!damage) damage = content.error();
+            damaged.insert(container);
+        } else {
+            return content;
+        }
     }
 }
 
@@ -163,6 +177,11 @@ Result<FrameCipher> ChunkReader::cipher_of(const Container& container) {
 }
 
 Result<EncodedChunk> ChunkReader::read_frames(const LocatedChunk& chunk) {
+    if (chunk.container.header.is_claim()) {
+        if (chunk.location.purpose == ChunkPurpose::fingerprints)
+            return bad(chunk.location.id, "fingerprints of a write-only client");
+        HF_TRY_STATUS(read(chunk));
+    }
     return open_stored(chunk, chunk.location.frame_bytes.size(),
                        [&](ByteSpan stored) { return unseal_frames(chunk, stored); });
 }

@@ -44,13 +44,16 @@ class ChunkReader {
     Result<ChunkContent> read(const LocatedChunk& chunk);
     // How it is divided, and what is absent. Errors: as read.
     Result<ChunkHeader> read_header(const LocatedChunk& chunk);
-    // The frames, unsealed and otherwise as they are, ready to be sealed again. Errors: as read.
+    // The frames, unsealed and otherwise as they are, ready to be sealed again. What a write-only client claims
+    // is proven by its id before; its fingerprints cannot be, and are refused (corrupt). Errors: as read.
     Result<EncodedChunk> read_frames(const LocatedChunk& chunk);
     // The stored frames of `chunk` are already in memory (`stored`).
     Result<ChunkContent> decode(const LocatedChunk& chunk, ByteSpan stored);
 
   private:
-    Result<LocatedChunk> locate(const ChunkId& id, const ChunkRange& part);
+    Result<LocatedChunk> locate(const ChunkId& id,
+                                const ChunkRange& part,
+                                const Index::Containers& without);
     Result<Bytes> read_stored(const LocatedChunk& chunk, std::size_t frames);
     // What `open` makes of the first `frames` frames as they are stored, or else of what parity gives back.
     template <typename Open>

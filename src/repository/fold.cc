@@ -89,6 +89,8 @@ Result<std::uint64_t> Repository::fold() {
         const auto end = read_object_end(
             *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
         if (!end.ok()) continue;  // damaged: stays as it is
+        // A fragment tells who made a point by naming it as a container.
+        if (end->trailer.header.is_claim() && end->table.chunks.empty()) continue;
         IndexFragmentRecord one =
             fragment_of_point(name, end->trailer.header, end->table, end->object_bytes);
         one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end->record});

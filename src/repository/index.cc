@@ -4,7 +4,7 @@ namespace holdfast {
 namespace {
 
 // The rank of a place that nothing can be read from.
-constexpr int worthless = 8;
+constexpr int worthless = 32;
 
 Error torn() {
     return {ErrorCode::corrupt, "damaged index cache"};
@@ -29,11 +29,12 @@ std::size_t Index::add(std::shared_ptr<const FlatFragment> fragment, Origin orig
 
 std::optional<IndexPosition> Index::find(const ChunkId& id,
                                          const ChunkRange& part,
-                                         Trust trust) const {
+                                         Trust trust,
+                                         const Containers& without) const {
     std::optional<IndexPosition> best;
     int best_rank = worthless;
     const auto consider = [&](std::size_t number, std::size_t i) {
-        const int rank = rank_of(number, i, part);
+        const int rank = rank_of(number, i, part, without);
         if (rank >= best_rank) return;
         best_rank = rank;
         best = IndexPosition{number, i};
@@ -81,30 +82,53 @@ void Index::set_directory(std::shared_ptr<const ChunkDirectory> directory,
 }
 
 // How little a place is worth.
-int Index::rank_of(std::size_t number, std::size_t chunk, const ChunkRange& part) const {
+int Index::rank_of(std::size_t number,
+                   std::size_t chunk,
+                   const ChunkRange& part,
+                   const Containers& without) const {
     const FlatFragment& fragment = *fragments_[number];
     int rank = origins_[number] == Origin::fragment ? 0 : 2;
     if (fragment.is_thinned(chunk)) {
         if (!fragment.location(chunk).has(part)) return worthless;
         ++rank;
     }
-    if (excluded_.empty() && condemned_.empty()) return rank;
-    const std::uint32_t container = fragment.container_of(chunk);
+    const Container* const container = container_of({number, chunk});
     // Of a damaged fragment locate() says what it is.
-    if (container >= fragment.containers().size()) return rank;
-    const ObjectId& object = fragment.containers()[container].header.object;
-    if (excluded_.contains(object)) return worthless;
+    if (container == nullptr) return rank;
+    const ObjectId& object = container->header.object;
+    if (excluded_.contains(object) || without.contains(object)) return worthless;
+    if (container->header.is_claim()) rank += 8;
     return condemned_.contains(object) ? rank + 4 : rank;
+}
+
+const Container* Index::container_of(IndexPosition position) const {
+    const FlatFragment& fragment = *fragments_[position.fragment];
+    const std::uint32_t number = fragment.container_of(position.chunk);
+    return number < fragment.containers().size() ? &fragment.containers()[number] : nullptr;
+}
+
+std::vector<IndexPosition> Index::other_claims(const ChunkId& id,
+                                               const ChunkRange& part,
+                                               IndexPosition best) const {
+    std::shared_lock lock(mutex_);
+    std::vector<IndexPosition> claims;
+    std::set<ObjectId> seen;
+    for (std::optional<IndexPosition> found = best; found; found = find(id, part, Trust::nothing, seen)) {
+        const Container* const container = container_of(*found);
+        if (container == nullptr || !container->header.is_claim()) break;
+        if (!seen.empty()) claims.push_back(*found);
+        seen.insert(container->header.object);
+    }
+    return claims;
 }
 
 bool Index::contains(const ChunkId& id, const ChunkRange& part) const {
     std::shared_lock lock(mutex_);
     const auto found = find(id, part, Trust::directory);
-    if (!found || condemned_.empty()) return found.has_value();
-    const FlatFragment& fragment = *fragments_[found->fragment];
-    const std::uint32_t container = fragment.container_of(found->chunk);
-    return container < fragment.containers().size() &&
-           !condemned_.contains(fragment.containers()[container].header.object);
+    if (!found) return false;
+    const Container* const container = container_of(*found);
+    return container != nullptr && !container->header.is_claim() &&
+           !condemned_.contains(container->header.object);
 }
 
 void Index::exclude(const ObjectId& container) {
@@ -146,9 +170,11 @@ std::uint32_t Index::raw_bytes(IndexPosition position) const {
     return fragments_[position.fragment]->raw_bytes(position.chunk);
 }
 
-Result<LocatedChunk> Index::locate(const ChunkId& id, const ChunkRange& part) const {
+Result<LocatedChunk> Index::locate(const ChunkId& id,
+                                   const ChunkRange& part,
+                                   const Containers& without) const {
     std::shared_lock lock(mutex_);
-    const auto position = find(id, part, Trust::nothing);
+    const auto position = find(id, part, Trust::nothing, without);
     if (!position)
         return Error(ErrorCode::not_found,
                      "chunk " + id.hex().substr(0, 16) + " is not in the index");

@@ -47,15 +47,23 @@ class Index {
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     // Forgets all fragments, and what is lost or condemned.
     void clear();
-    // Whether a chunk can be relied upon.
+    // Whether a chunk can be relied upon: in a container that is neither condemned nor a client's claim.
     bool contains(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
     // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then
-    // one that is not thinned, then the one that was added last.
-    // Errors: not_found.
-    Result<LocatedChunk> locate(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
+    // one that is not thinned, then the one that was added last. What a write-only client claims comes after
+    // all others. Places in `without` do not count. Errors: not_found.
+    using Containers = std::set<ObjectId>;
+    Result<LocatedChunk> locate(const ChunkId& id,
+                                const ChunkRange& part = whole_chunk,
+                                const Containers& without = {}) const;
     // The place that locate() takes.
     std::optional<IndexPosition> position_of(const ChunkId& id,
                                              const ChunkRange& part = whole_chunk) const;
+    // Where else write-only clients claim to have it, if the place that locate() takes is such a claim, too: all
+    // of them count until one is proven.
+    std::vector<IndexPosition> other_claims(const ChunkId& id,
+                                            const ChunkRange& part,
+                                            IndexPosition best) const;
     // Raw bytes of the chunk there.
     std::uint32_t raw_bytes(IndexPosition position) const;
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
@@ -65,13 +73,20 @@ class Index {
   private:
     // For who holds the mutex.
     enum class Trust : std::uint8_t { directory, nothing };
-    std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part, Trust trust) const;
+    std::optional<IndexPosition> find(const ChunkId& id,
+                                      const ChunkRange& part,
+                                      Trust trust,
+                                      const Containers& without = {}) const;
+    const Container* container_of(IndexPosition position) const;
     template <typename Consider>
     void search(const ChunkId& id,
                 bool covered,
                 const int& best_rank,
                 const Consider& consider) const;
-    int rank_of(std::size_t number, std::size_t chunk, const ChunkRange& part) const;
+    int rank_of(std::size_t number,
+                std::size_t chunk,
+                const ChunkRange& part,
+                const Containers& without) const;
 
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;

@@ -109,6 +109,8 @@ class Prune {
     std::set<SessionId> writers_;            // and may go on
     std::map<ObjectId, Use> uses_;           // 200 bytes a container
     std::map<ObjectId, Fate> fates_;         // of those that do not stay
+    std::mutex unproven_mutex_;
+    std::set<ObjectId> unproven_;            // of write-only clients, with chunks that are not what they say
     std::vector<PointInfo> staying_, removed_;
     std::set<RestorePointId> marked_points_;
     PrunePlan plan_;
@@ -401,7 +403,17 @@ Status Prune::copy_chunks(std::vector<LiveChunk>& batch) {
 Status Prune::copy_chunk(const FlatFragment& fragment, IndexPosition position) {
     ChunkLocation chunk = fragment.location(position.chunk);
     const Container& container = fragment.containers()[chunk.container];
-    HF_TRY(EncodedChunk copy, copy_of({container, std::move(chunk)}, position));
+    const bool is_claim = container.header.is_claim();
+    // A cache that nothing proves.
+    if (is_claim && chunk.purpose == ChunkPurpose::fingerprints) return {};
+    auto copied = copy_of({container, std::move(chunk)}, position);
+    if (!copied.ok() && copied.error().code() == ErrorCode::corrupt && is_claim) {
+        // Somebody else's may be true. This one stays as it is, for who needs it to find that it is not.
+        const std::lock_guard lock(unproven_mutex_);
+        unproven_.insert(container.header.object);
+        return {};
+    }
+    HF_TRY(EncodedChunk copy, std::move(copied));
     progress_.bytes += copy.bytes();
     HF_TRY_STATUS(session_->append(std::move(copy)));
     return session_->maybe_checkpoint();
@@ -431,6 +443,7 @@ Status Prune::copy_live() {
 Status Prune::condemn() {
     TombstoneRecord record;
     record.time = repository_.clock().now();
+    for (const ObjectId& id : unproven_) fates_.erase(id);
     for (const auto& [id, fate] : fates_) record.objects.push_back(id);
     if (record.objects.empty()) return {};
     HF_TRY(const std::string name, put_tombstone(repository_, record));

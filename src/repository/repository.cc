@@ -108,6 +108,7 @@ Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName
         inverted_time_of(record->started) != name.inverted_time)
         return Error(ErrorCode::corrupt, info.name + ": not the restore point that its name says");
     point.record = std::move(record).value();
+    point.is_claim = end.trailer.header.is_claim();
     return point;
 }
 
@@ -132,9 +133,13 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
     HF_TRY_STATUS(refresh_index(objects));
     std::unordered_map<RestorePointId, std::shared_ptr<const FlatFragment>, IdHash<RestorePointId>>
         folded;
-    for (const auto& fragment : index_.fragments())
+    std::set<ObjectId> claims;
+    for (const auto& fragment : index_.fragments()) {
         for (const FoldedPoint& point : fragment->record().points)
             folded.emplace(point.id, fragment);
+        for (const Container& container : fragment->containers())
+            if (container.header.is_claim()) claims.insert(container.header.object);
+    }
     HF_TRY(const std::set<SessionId> fenced, list_fences(*storage_));
     std::vector<PointInfo> result;
     for (const ObjectInfo& info : objects) {
@@ -147,6 +152,7 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
             const auto it = std::find_if(list.begin(), list.end(),
                                          [&](const FoldedPoint& p) { return p.id == name->id; });
             HF_TRY(point.record, decode_restore_point(it->record));
+            point.is_claim = claims.contains(name->id);
         } else {
             auto read = read_point_or_damage(info, *name);
             if (!read.ok() && read.error().code() == ErrorCode::not_found) continue;

@@ -30,6 +30,8 @@ struct PointInfo {
     bool is_held = false;
     // Its session was taken for dead by a pruner, and nobody has checked it since. Known by points() only.
     bool is_unverified = false;
+    // A write-only client has made it.
+    bool is_claim = false;
     // Something that it refers to was lost, as a repair found: nobody builds on it.
     bool is_incomplete = false;
     // Its record cannot be read: only id, source and time are known.

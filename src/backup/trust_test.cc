@@ -1,0 +1,183 @@
+// Write-only clients that lie: what they claim harms nobody else.
+#include <gtest/gtest.h>
+
+#include "repository/prune.h"
+#include "repository/repair.h"
+#include "repository/thinning.h"
+#include "repository/write_session.h"
+#include "support/model_backup.h"
+
+namespace holdfast {
+namespace {
+
+WriterIdentity tester() { return {"host", "machine", "boot", 1, 1}; }
+
+Bytes random_content(std::size_t bytes, std::uint64_t seed) {
+    Bytes content(bytes);
+    SeededRandom(seed).fill(content);
+    return content;
+}
+
+ModelNode file_of(Bytes content, std::uint64_t inode) {
+    ModelNode file;
+    file.metadata.mode = 0644;
+    file.metadata.inode = inode;
+    file.metadata.size = content.size();
+    file.metadata.mtime = file.metadata.ctime = epoch;
+    file.content = std::move(content);
+    return file;
+}
+
+class Trust : public testing::Test {
+  protected:
+    void SetUp() override {
+        tree_.metadata.type = EntryType::directory;
+        tree_.metadata.mode = 0755;
+        for (std::uint64_t i = 0; i < 40; ++i)
+            tree_.children["small" + std::to_string(i)] = file_of(random_content(3000, i), 10 + i);
+        tree_.children["large"] = file_of(random_content(3u << 20, 99), 5);
+    }
+
+    // Another repository object, opened by a write-only key.
+    std::unique_ptr<Repository> client() {
+        KeySlotRecord slot;
+        const SecretKey secret(test_.random.array<32>());
+        slot.role = KeyRole::writer;
+        slot.id = key_slot_id_of(secret, slot.type);
+        const RepositoryId& id = test_.repository->keyring().repository();
+        lock_key_slot(slot, secret, test_.repository->keyring().full().writer_master, id);
+        EXPECT_TRUE(write_key_slot(*test_.storage, slot, id, test_.random).ok());
+        Unlock unlock;
+        unlock.key_file = secret;
+        auto storage = std::make_unique<HookedStorage>(
+            test_.storage, [](std::string_view, const std::string&) { return ok_status(); });
+        return Repository::open(std::move(storage), unlock, "", test_.clock, test_.random).value();
+    }
+    BackupReport back_up(Repository& repository, const ModelNode& tree, const std::string& host) {
+        test_.clock.advance(60 * ns_per_second);
+        ModelSource source(tree);
+        BackupOptions options;
+        options.host = host;
+        options.name = "name";
+        options.type = BackupType::incremental;
+        Progress progress;
+        return run_backup(repository, source, options, progress, {}).value();
+    }
+    PointInfo latest(const std::string& host) {
+        test_.open();
+        return test_.repository
+            ->latest(test_.repository->keyring().source_id(host, "name"),
+                     [](const PointInfo&) { return Repository::Choice::take; })
+            .value()
+            .at(0);
+    }
+    // Every chunk that the tree's backup makes, under its id and of its size, with other content.
+    void poison(Repository& hostile) {
+        auto session = WriteSession::begin(hostile, tester()).value();
+        const auto fragments = test_.repository->index().value()->fragments();
+        ASSERT_FALSE(fragments.empty());
+        Compressor compressor(CompressionLevel::standard);
+        for (const auto& fragment : fragments) {
+            for (std::size_t i = 0; i < fragment->chunk_count(); ++i) {
+                const ChunkLocation chunk = fragment->location(i);
+                const Bytes garbage = random_content(chunk.raw_bytes, 7);
+                EXPECT_TRUE(session->append(encode_chunk(chunk.id, chunk.purpose, {}, garbage, chunk.frame_log2,
+                                                         compressor, MatchTables::usual))
+                                .ok());
+            }
+        }
+        RestorePointRecord record;
+        record.host = "hostile";
+        record.name = "name";
+        record.root.metadata.type = EntryType::directory;
+        record.root.metadata.mode = 0755;
+        record.root.name = "root";
+        record.started = record.finished = test_.clock.now();
+        EXPECT_TRUE(session->commit(record).ok());
+    }
+    // The chunks' ids of the tree, from a repository that shares the hash key.
+    void expect_restores(const std::string& host) {
+        const PointInfo point = latest(host);
+        EXPECT_EQ(difference(*test_.repository, tree_, point.record.root, ""), "") << host;
+    }
+    void prune_with_rewriting() {
+        test_.open();
+        PruneOptions options;
+        options.max_dead_percent = 0;
+        Progress progress;
+        const auto pruned = run_prune(*test_.repository, options, tester(), progress, {});
+        EXPECT_TRUE(pruned.ok()) << pruned.error().describe();
+    }
+
+    TestRepository test_{"", 5};
+    ModelNode tree_;
+};
+
+// The hostile client claims chunks before the victim, who has the full key, backs them up.
+TEST_F(Trust, AVictimWithAFullKeyDoesNotDeduplicateAgainstClaims) {
+    back_up(*test_.repository, tree_, "victim");
+    const auto client_repository = client();
+    poison(*client_repository);
+    // As if the victim's own had never been: only the claims are left.
+    const PointInfo first = latest("victim");
+    ASSERT_TRUE(test_.repository->set_mark(first, MarkKind::deleted, "test").ok());
+    prune_with_rewriting();
+    test_.open();
+    const BackupReport report = back_up(*test_.repository, tree_, "victim");
+    EXPECT_GT(report.stored_bytes, 3u << 20);
+    expect_restores("victim");
+    prune_with_rewriting();
+    expect_restores("victim");
+}
+
+// Both are write-only: the reader must find which of both tells the truth, and prune must not drop it.
+TEST_F(Trust, AClaimHarmsNoOtherClient) {
+    const auto honest = client();
+    back_up(*honest, tree_, "victim");
+    test_.open();
+    const auto hostile = client();
+    poison(*hostile);
+    expect_restores("victim");
+    prune_with_rewriting();
+    expect_restores("victim");
+    // When the hostile client's point is gone, its claims go, too.
+    const PointInfo point = latest("hostile");
+    ASSERT_TRUE(test_.repository->set_mark(point, MarkKind::deleted, "test").ok());
+    prune_with_rewriting();
+    expect_restores("victim");
+}
+
+// A point in the victim's name says of a changed file that it has not changed.
+TEST_F(Trust, APointOfAClientIsNoParentForOthers) {
+    const auto hostile = client();
+    ModelNode lies = tree_;
+    lies.children["large"].content = random_content(3u << 20, 1234);
+    back_up(*hostile, lies, "victim");
+    test_.open();
+    const BackupReport report = back_up(*test_.repository, tree_, "victim");
+    EXPECT_GE(report.stats.read_bytes, 3u << 20);
+    expect_restores("victim");
+}
+
+TEST_F(Trust, FoldingKeepsWhoMadeAPoint) {
+    const auto hostile = client();
+    back_up(*hostile, tree_, "victim");
+    test_.open();
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        ModelNode other = tree_;
+        other.children["more"] = file_of(random_content(5000, 1000 + i), 900);
+        back_up(*test_.repository, other, "other");
+    }
+    test_.open();
+    bool seen = false;
+    const std::vector<PointInfo> points = test_.repository->points(std::nullopt).value();
+    for (const PointInfo& point : points) {
+        EXPECT_EQ(point.is_claim, point.record.host == "victim");
+        seen = seen || point.record.host == "victim";
+    }
+    EXPECT_TRUE(seen);
+    EXPECT_GE(back_up(*test_.repository, tree_, "victim").stats.read_bytes, 3u << 20);
+}
+
+}  // namespace
+}  // namespace holdfast
