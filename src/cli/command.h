@@ -85,6 +85,7 @@ Command hold_command();
 Command release_command();
 Command prune_command();
 Command repair_command();
+Command synthesize_command();
 Command key_command();
 Command version_command();
 Command completion_command();

@@ -49,6 +49,9 @@ struct EnvelopeHeader {
     Bytes key_block;
 
     bool operator==(const EnvelopeHeader&) const = default;
+    // Whether its chunks stand in the order of a restore: of several copies of a chunk, readers take this one.
+    bool is_in_order() const { return (optional_features & in_order_feature) != 0; }
+    static constexpr std::uint64_t in_order_feature = 1;
     // Whether a write-only client may have made it: then nothing in it is believed that is not proven.
     bool is_claim() const { return key_mode == KeyMode::sealed; }
     std::size_t encoded_bytes() const { return fixed_bytes + key_block.size(); }

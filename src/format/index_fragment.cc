@@ -16,10 +16,14 @@ std::string hex64(std::uint64_t value) {
     return to_hex(bytes);
 }
 
+// Beside the cipher's number.
+constexpr unsigned in_order_flag = 1u << 7;
+
 void encode_container(const Container& container, ByteWriter& out) {
     const EnvelopeHeader& header = container.header;
     out.u8(static_cast<std::uint8_t>(header.kind));
-    out.u8(static_cast<std::uint8_t>(header.aead));
+    out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(header.aead) |
+                                     (header.is_in_order() ? in_order_flag : 0u)));
     out.u8(static_cast<std::uint8_t>(header.key_mode));
     out.u16(header.key_epoch);
     out.bytes(header.object.bytes);
@@ -37,7 +41,9 @@ Container decode_container(ByteReader& in) {
     Container container;
     EnvelopeHeader& header = container.header;
     const std::uint8_t kind = in.u8();
-    const std::uint8_t aead = in.u8();
+    const std::uint8_t aead_and_flag = in.u8();
+    const auto aead = static_cast<std::uint8_t>(aead_and_flag & (in_order_flag - 1));
+    if (aead != aead_and_flag) header.optional_features = EnvelopeHeader::in_order_feature;
     const std::uint8_t mode = in.u8();
     header.kind = static_cast<ObjectKind>(kind);
     header.aead = static_cast<AeadAlgorithm>(aead);

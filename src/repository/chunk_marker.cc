@@ -65,7 +65,6 @@ std::optional<IndexPosition> ChunkMarker::find(const ChunkId& id, const ChunkRan
     return position;
 }
 
-// True when the place was not marked before.
 Result<bool> ChunkMarker::mark_chunk(const ChunkId& id, const ChunkRange& part) {
     const auto position = find(id, part);
     if (!position && damage_ == Damage::is_passed_over) return false;

@@ -29,6 +29,9 @@ class ChunkMarker {
     // Marks all that the tree below `root` refers to, and the fingerprints of it. Errors: corrupt (what
     // was marked stays so), unsupported, of the storage.
     Status mark(const Entry& root, Damage damage = Damage::is_error);
+    // Marks one part of a chunk, and nothing that the chunk refers to. True when its place was not marked before.
+    // Errors: corrupt when it is missing.
+    Result<bool> mark_chunk(const ChunkId& id, const ChunkRange& part);
     bool is_marked(IndexPosition position) const;
     // What of a marked chunk is needed: ascending, not adjacent. Empty: all that this place has.
     std::span<const ChunkRange> parts(IndexPosition position) const;
@@ -38,7 +41,6 @@ class ChunkMarker {
     std::function<Status(const ChunkId&, const ChunkRange&)> on_mark;
 
   private:
-    Result<bool> mark_chunk(const ChunkId& id, const ChunkRange& part);
     bool mark_place(IndexPosition position, const ChunkRange& part);
     std::optional<IndexPosition> find(const ChunkId& id, const ChunkRange& part);
     void add_part(IndexPosition position, const ChunkRange& part);

@@ -4,7 +4,9 @@ namespace holdfast {
 namespace {
 
 // The rank of a place that nothing can be read from.
-constexpr int worthless = 32;
+constexpr int worthless = 128;
+// What makes a place worth less than another, the worst last.
+constexpr int thinned = 1, out_of_order = 2, unnamed = 8, condemned = 16, claimed = 32;
 
 Error torn() {
     return {ErrorCode::corrupt, "damaged index cache"};
@@ -21,6 +23,8 @@ bool is_within(const ChunkLocation& location, const Container& container) {
 
 std::size_t Index::add(std::shared_ptr<const FlatFragment> fragment, Origin origin) {
     std::unique_lock lock(mutex_);
+    for (const Container& container : fragment->containers())
+        if (container.header.is_in_order() && !std::exchange(has_order_, true)) ++generation_;
     fragments_.push_back(std::move(fragment));
     origins_.push_back(origin);
     is_covered_.push_back(false);
@@ -87,18 +91,19 @@ int Index::rank_of(std::size_t number,
                    const ChunkRange& part,
                    const Containers& without) const {
     const FlatFragment& fragment = *fragments_[number];
-    int rank = origins_[number] == Origin::fragment ? 0 : 2;
+    int rank = origins_[number] == Origin::fragment ? 0 : unnamed;
     if (fragment.is_thinned(chunk)) {
         if (!fragment.location(chunk).has(part)) return worthless;
-        ++rank;
+        rank += thinned;
     }
     const Container* const container = container_of({number, chunk});
     // Of a damaged fragment locate() says what it is.
     if (container == nullptr) return rank;
     const ObjectId& object = container->header.object;
     if (excluded_.contains(object) || without.contains(object)) return worthless;
-    if (container->header.is_claim()) rank += 8;
-    return condemned_.contains(object) ? rank + 4 : rank;
+    if (has_order_ && !container->header.is_in_order()) rank += out_of_order;
+    if (container->header.is_claim()) rank += claimed;
+    return condemned_.contains(object) ? rank + condemned : rank;
 }
 
 const Container* Index::container_of(IndexPosition position) const {
@@ -151,6 +156,7 @@ bool Index::is_condemned(const ObjectId& container) const {
 void Index::clear() {
     std::unique_lock lock(mutex_);
     fragments_.clear();
+    has_order_ = false;
     origins_.clear();
     is_covered_.clear();
     directory_.reset();

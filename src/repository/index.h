@@ -49,8 +49,8 @@ class Index {
     void clear();
     // Whether a chunk can be relied upon: in a container that is neither condemned nor a client's claim.
     bool contains(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
-    // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then
-    // one that is not thinned, then the one that was added last. What a write-only client claims comes after
+    // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then one that
+    // stands in order, then one that is not thinned, then the one that was added last. What a write-only client claims comes after
     // all others. Places in `without` do not count. Errors: not_found.
     using Containers = std::set<ObjectId>;
     Result<LocatedChunk> locate(const ChunkId& id,
@@ -91,6 +91,7 @@ class Index {
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
     std::vector<Origin> origins_;  // of each fragment
+    bool has_order_ = false;       // any container's chunks stand in order
     std::vector<bool> is_covered_;  // by the directory
     std::shared_ptr<const ChunkDirectory> directory_;
     std::vector<std::size_t> directory_numbers_;

@@ -15,11 +15,13 @@ PackWriter::PackWriter(Storage& storage,
                        const Keyring& keyring,
                        ObjectKind kind,
                        SessionId session,
+                       std::uint64_t optional_features,
                        Random& random)
     : storage_(storage),
       keyring_(keyring),
       kind_(kind),
       session_(session),
+      optional_features_(optional_features),
       random_(random),
       output_(std::in_place, 1, queued_pieces),
       thread_([this] { run(); }) {}
@@ -125,7 +127,9 @@ void PackWriter::seal(EncodedChunk chunk) {
 }
 
 void PackWriter::open_pack() {
-    encoder_ = std::make_shared<ObjectEncoder>(keyring_.new_object(kind_, random_));
+    ObjectKey key = keyring_.new_object(kind_, random_);
+    key.header.optional_features = optional_features_;
+    encoder_ = std::make_shared<ObjectEncoder>(std::move(key));
     const Container container{encoder_->header(), session_, {}, 0, 0};
     const std::uint64_t expected = std::max<std::uint64_t>(target_bytes(0), small_total_);
     capacity_ = ParityEncoder::capacity_for(expected);

@@ -37,6 +37,7 @@ class PackWriter {
                const Keyring& keyring,
                ObjectKind kind,
                SessionId session,
+               std::uint64_t optional_features,
                Random& random);
     ~PackWriter();
     PackWriter(const PackWriter&) = delete;
@@ -75,6 +76,7 @@ class PackWriter {
     const Keyring& keyring_;
     const ObjectKind kind_;
     const SessionId session_;
+    const std::uint64_t optional_features_;
     Random& random_;
 
     // Used by the sealing thread alone, and by finish() after it.

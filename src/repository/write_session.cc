@@ -24,9 +24,14 @@ WriteSession::~WriteSession() = default;
 void WriteSession::open_packs() {
     Storage& storage = repository_.storage();
     data_ = std::make_unique<PackWriter>(
-        storage, repository_.keyring(), ObjectKind::data_pack, id(), repository_.random());
+        storage, repository_.keyring(), ObjectKind::data_pack, id(), optional_features_, repository_.random());
     metadata_ = std::make_unique<PackWriter>(
-        storage, repository_.keyring(), ObjectKind::metadata_pack, id(), repository_.random());
+        storage, repository_.keyring(), ObjectKind::metadata_pack, id(), optional_features_, repository_.random());
+}
+
+void WriteSession::write_in_order() {
+    optional_features_ = EnvelopeHeader::in_order_feature;
+    open_packs();
 }
 
 Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository,
@@ -175,8 +180,9 @@ Status WriteSession::maybe_checkpoint() {
 // The point with these chunks in its own object; it is durable then, and in the index.
 Result<PointName> WriteSession::put_point(const RestorePointRecord& record,
                                           std::span<Chunks> chunks) {
-    ObjectEncoder encoder(
-        repository_.keyring().new_object(ObjectKind::restore_point, repository_.random()));
+    ObjectKey key = repository_.keyring().new_object(ObjectKind::restore_point, repository_.random());
+    key.header.optional_features = optional_features_;
+    ObjectEncoder encoder(std::move(key));
     for (Chunks& part : chunks)
         for (EncodedChunk& chunk : part) encoder.add_chunk(std::move(chunk));
     encoder.add_record(encode_restore_point(record));

@@ -28,6 +28,8 @@ class WriteSession {
     ~WriteSession();
 
     SessionId id() const { return lease_.session(); }
+    // All chunks will come in the order of a restore. Before any comes.
+    void write_in_order();
     // Whether somebody has stored this part of the chunk, where it stays.
     bool contains(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
     // True when nobody has the chunk: the caller must append it.
@@ -85,6 +87,7 @@ class WriteSession {
     Repository& repository_;
     Index* index_ = nullptr;
     Lease lease_;  // renewed under fragment_mutex_
+    std::uint64_t optional_features_ = 0;  // of containers
     std::unique_ptr<PackWriter> data_, metadata_;
 
     struct Shard {

@@ -44,6 +44,11 @@ class Script {
             return holdfast::prune(place, promise, seed, percent);
         });
     }
+    void synthesize() {
+        add("synthesize", [](const Place& place, Promise& promise, std::uint64_t seed) {
+            return holdfast::synthesize(place, promise, seed);
+        });
+    }
     // Of what killed runs have left.
     void repair() {
         add("repair", [](const Place& place, Promise& promise, std::uint64_t seed) {
@@ -116,6 +121,8 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     script.backup("backup", 20);
     script.kill_and_repeat();
     script.repair();
+    script.synthesize();
+    if (seed % 3 == 1) script.kill_and_repeat();
     for (int i = 0; i < 8; ++i) script.change("delete", PointChange::remove);
     script.prune();
     return script.take();

@@ -9,6 +9,7 @@
 #include "repository/marks.h"
 #include "repository/prune.h"
 #include "repository/repair.h"
+#include "repository/synthesize.h"
 #include "storage/local/local_storage.h"
 
 namespace holdfast {
@@ -123,6 +124,25 @@ Status prune(const Place& place, Promise& promise, std::uint64_t seed, unsigned 
     options.max_dead_percent = max_dead_percent;
     Progress progress;
     HF_TRY_STATUS(run_prune(*process.repository, options, this_process("host"), progress, {}));
+    return {};
+}
+
+Status synthesize(const Place& place, Promise& promise, std::uint64_t seed) {
+    const auto last = std::find_if(promise.points.rbegin(), promise.points.rend(),
+                                   [](const Point& point) { return !point.is_deleted; });
+    if (last == promise.points.rend()) return {};
+    Process process(promise.now += 60 * ns_per_second, seed);
+    HF_TRY_STATUS(process.open(place, promise));
+    HF_TRY(const auto points, process.repository->points(std::nullopt));
+    const auto found = std::find_if(points.begin(), points.end(),
+                                    [&](const PointInfo& point) { return point.id == last->id; });
+    if (found == points.end()) return Error(ErrorCode::not_found, "an acknowledged point");
+    Progress progress;
+    HF_TRY(const SynthesizeReport report,
+           holdfast::synthesize(*process.repository, *found, this_process("host"), "test", progress, {}));
+    Point made = *last;
+    made.id = report.point;
+    promise.points.push_back(std::move(made));
     return {};
 }
 
