@@ -81,7 +81,7 @@ std::uint32_t ParityLayout::cell_bytes() const {
 
 bool ParityLayout::is_valid_for(std::uint64_t body_bytes) const {
     if (scheme != reed_solomon || slice_bytes == 0 || data_slices == 0 || parity_slices == 0 ||
-        data_slices > max_data || parity_slices > max_parity)
+        data_slices > max_data || parity_slices > max_parity || slice_bytes > max_slice_bytes)
         return false;
     if (slice_bytes > max_cell_bytes && slice_bytes % max_cell_bytes != 0) return false;
     return body_bytes != 0 && divide_up(body_bytes, slice_bytes) == data_slices;
@@ -99,7 +99,7 @@ ParityLayout parity_layout_of(std::uint64_t body_bytes) {
     ParityLayout layout;
     std::uint64_t slice = std::max(slice_bytes_of(body_bytes, usual_data_slices), small_slice_bytes);
     if (body_bytes < slice) slice = round_up(body_bytes, slice_unit_bytes);
-    if (body_bytes == 0 || slice > UINT32_MAX) return layout;
+    if (body_bytes == 0 || slice > ParityLayout::max_slice_bytes) return layout;
     layout.scheme = ParityLayout::reed_solomon;
     layout.slice_bytes = static_cast<std::uint32_t>(slice);
     layout.data_slices = static_cast<std::uint8_t>(divide_up(body_bytes, slice));

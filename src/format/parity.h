@@ -20,6 +20,8 @@ struct ParityLayout {
 
     static constexpr std::uint8_t reed_solomon = 1;
     static constexpr std::size_t max_cell_bytes = 4096;
+    // So that a layout that lies does not cost much memory.
+    static constexpr std::uint32_t max_slice_bytes = 8u << 20;
     static constexpr std::size_t max_data_slices = 247, max_parity_slices = 8;
 
     bool operator==(const ParityLayout&) const = default;

@@ -122,7 +122,8 @@ Bytes finish_object(ObjectEncoder& encoder) {
         object.insert(object.end(), piece.begin(), piece.end());
     HF_CHECK(object.size() == encoder.body_bytes());
     Parity parity;
-    if (encoder.has_parity()) parity = parity_of(object, parity_layout_of(object.size()));
+    const ParityLayout layout = parity_layout_of(object.size());
+    if (encoder.has_parity() && layout.scheme != 0) parity = parity_of(object, layout);
     const Bytes end = encoder.end(plain_hash(object), parity);
     object.insert(object.end(), end.begin(), end.end());
     return object;

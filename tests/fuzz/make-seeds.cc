@@ -160,6 +160,12 @@ void write_clear_seeds(SeedWriter& seeds) {
     seeds.write("clear_object",
                 "compressible",
                 encode_clear_object(ObjectKind::config, repository, Bytes(3000, 7), random));
+    for (const std::size_t bytes : {0u, 100u, 2000u}) {
+        Bytes noise(bytes);
+        random.fill(noise);
+        seeds.write("object_mender", "object-" + std::to_string(bytes),
+                    encode_clear_object(ObjectKind::key_slot, repository, noise, random));
+    }
     seeds.write(
         "clear_object", "empty", encode_clear_object(ObjectKind::key_slot, repository, {}, random));
 }

@@ -19,6 +19,7 @@
     TARGET(restore_point)       \
     TARGET(index_fragment)      \
     TARGET(flat_fragment)       \
+    TARGET(object_mender)       \
     TARGET(config)              \
     TARGET(key_slot)            \
     TARGET(lease)               \
