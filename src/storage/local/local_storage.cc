@@ -184,8 +184,9 @@ Result<std::pair<std::string, UniqueFd>> LocalStorage::open_temporary(int flags)
                            std::to_string(number);
         HF_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT | O_EXCL | flags, 0600));
         struct stat info{};
-        // Another process may have taken it for a leftover before it was locked.
-        (void)::flock(fd.get(), LOCK_EX | LOCK_NB);
+        // Another process may have taken it for a leftover before it was locked, and has removed it or is about
+        // to. Some file systems have no locks: nothing is removed there.
+        if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) continue;
         if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
         if (info.st_nlink != 0) return std::pair(std::move(path), std::move(fd));
     }
