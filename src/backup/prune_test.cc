@@ -236,7 +236,7 @@ struct Race {
         const OtherProcess other(test);
         const auto points = other.repository->points(std::nullopt).value();
         for (const PointInfo& point : points)
-            ASSERT_TRUE(test.repository->set_mark(point, MarkKind::deleted, "test").ok());
+            ASSERT_TRUE(other.repository->set_mark(point, MarkKind::deleted, "test").ok());
     }
 };
 
@@ -490,6 +490,33 @@ TEST(PruneTest, AFencedBackupStoresAgainWhatIsCondemned) {
     EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
     race.test.backup(race.source, BackupType::incremental);
     EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
+}
+
+// A lease is renewed, and a tombstone completed, by another object; who reads them at this moment finds one.
+TEST(PruneTest, WhatIsReplacedWhileItIsReadIsFound) {
+    TestRepository test;
+    const auto replace_when_read = [&](const std::string& folder) {
+        bool is_first = true;
+        test.hook = [&test, folder, is_first](std::string_view operation, const std::string& name) mutable -> Status {
+            if (operation == "list" || operation == "remove" || !name.starts_with(folder) ||
+                !std::exchange(is_first, false))
+                return {};
+            const Bytes object = test.storage->get(name, 1 << 20).value();
+            const std::string other = name.substr(0, name.size() - 1) + (name.ends_with('7') ? '8' : '7');
+            EXPECT_TRUE(test.storage->put(other, object, Durability::none).ok());
+            return test.storage->remove(name);
+        };
+    };
+    const WriterIdentity writer{"writer", "its machine", "its boot", 1, 1};
+    ASSERT_TRUE(Lease::take(*test.repository, writer).ok());
+    replace_when_read("leases/");
+    EXPECT_EQ(list_leases(*test.repository).value().size(), 1u);
+    test.hook = {};
+    TombstoneRecord record;
+    record.objects.push_back(ObjectId::random(test.random));
+    ASSERT_TRUE(put_tombstone(*test.repository, record).ok());
+    replace_when_read("tombstones/");
+    EXPECT_EQ(read_tombstones(*test.repository).value().size(), 1u);
 }
 
 }  // namespace

@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include <functional>
+#include <map>
+#include <set>
+
 #include "base/file_io.h"
 
 namespace holdfast {
@@ -61,35 +65,57 @@ bool is_expired(const HeldLease& lease, const WriterIdentity& own, TimeNs now) {
     return now > lease.record->renewed && now - lease.record->renewed > expiry;
 }
 
-Result<std::vector<HeldLease>> list_leases(Repository& repository) {
-    HF_TRY(const auto objects, list_objects(repository.storage(), "leases/"));
-    std::map<SessionId, HeldLease> leases;
-    for (const ObjectInfo& info : objects) {
-        // leases/<16>-<renewal>
-        const auto session = SessionId::from_hex(std::string_view(info.name).substr(7, 16));
-        if (!session) continue;
-        HeldLease& lease = leases[*session];
-        lease.session = *session;
-        lease.names.push_back(info.name);
-        const auto data = repository.get_record(ObjectKind::lease, info.name);
-        // Given back in the meantime; renewals are looked at one by one.
-        if (!data.ok() && data.error().code() == ErrorCode::not_found) {
-            lease.names.pop_back();
-            continue;
+namespace {
+
+// Reads all objects of a folder in which some are replaced, the new one stored before the old one is removed:
+// a listing may have the old one, which is gone when it is read, or, when it runs beside that, neither. A
+// listing that begins later has the new one. What was read counts, though it may be gone by now.
+// `read` says whether the object was still there.
+Status read_folder(Storage& storage,
+                   const char* folder,
+                   const std::function<Result<bool>(const std::string& name)>& read) {
+    std::set<std::string> seen;
+    bool is_sure = false;
+    for (int round = 0; !is_sure; ++round) {
+        HF_TRY(const auto objects, list_objects(storage, folder));
+        is_sure = round > 0;
+        for (const ObjectInfo& info : objects) {
+            if (!seen.insert(info.name).second) continue;
+            HF_TRY(const bool was_there, read(info.name));
+            is_sure = is_sure && was_there;
         }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<HeldLease>> list_leases(Repository& repository) {
+    std::map<SessionId, HeldLease> leases;
+    const auto read = [&](const std::string& name) -> Result<bool> {
+        // leases/<16>-<renewal>
+        const auto session = SessionId::from_hex(std::string_view(name).substr(7, 16));
+        if (!session) return true;
+        const auto data = repository.get_record(ObjectKind::lease, name);
+        // Given back or renewed in the meantime.
+        if (!data.ok() && data.error().code() == ErrorCode::not_found) return false;
         // Torn, or of a newer program, which must not keep this one from its work: fencing it is safe.
         if (!data.ok() && data.error().code() != ErrorCode::corrupt &&
             data.error().code() != ErrorCode::unsupported)
             return data.error();
-        if (!data.ok()) continue;
+        HeldLease& lease = leases[*session];
+        lease.session = *session;
+        lease.names.push_back(name);
+        if (!data.ok()) return true;
         auto record = decode_lease(*data);
-        if (!record.ok() || record->session != *session) continue;
+        if (!record.ok() || record->session != *session) return true;
         if (!lease.record || record->renewal > lease.record->renewal)
             lease.record = std::move(record).value();
-    }
+        return true;
+    };
+    HF_TRY_STATUS(read_folder(repository.storage(), "leases/", read));
     std::vector<HeldLease> result;
-    for (auto& [session, lease] : leases)
-        if (!lease.names.empty()) result.push_back(std::move(lease));
+    for (auto& [session, lease] : leases) result.push_back(std::move(lease));
     return result;
 }
 
@@ -148,15 +174,16 @@ Result<bool> is_fenced(Repository& repository, const SessionId& session) {
 }
 
 Result<std::vector<Tombstone>> read_tombstones(Repository& repository) {
-    HF_TRY(const auto objects, list_objects(repository.storage(), "tombstones/"));
     std::vector<Tombstone> result;
-    for (const ObjectInfo& info : objects) {
-        const auto data = repository.get_record(ObjectKind::tombstone, info.name);
-        if (!data.ok() && data.error().code() == ErrorCode::not_found) continue;
+    const auto read = [&](const std::string& name) -> Result<bool> {
+        const auto data = repository.get_record(ObjectKind::tombstone, name);
+        if (!data.ok() && data.error().code() == ErrorCode::not_found) return false;
         if (!data.ok()) return data.error();
         HF_TRY(TombstoneRecord record, decode_tombstone(*data));
-        result.push_back({info.name, std::move(record)});
-    }
+        result.push_back({name, std::move(record)});
+        return true;
+    };
+    HF_TRY_STATUS(read_folder(repository.storage(), "tombstones/", read));
     return result;
 }
 
