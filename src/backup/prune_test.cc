@@ -519,5 +519,32 @@ TEST(PruneTest, WhatIsReplacedWhileItIsReadIsFound) {
     EXPECT_EQ(read_tombstones(*test.repository).value().size(), 1u);
 }
 
+// What it relies on goes before its point is there: it finds the fence, and fails. Its point stays, for a fold
+// may name it at any moment, and is nobody's damage.
+TEST(PruneTest, ABackupThatIsFencedBeforeItsCommitLeavesAPointThatNobodySees) {
+    Race race;
+    race.test.backup(race.source, BackupType::incremental);
+    bool is_first = true;
+    race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation != "put" || !name.starts_with("points/") || !std::exchange(is_first, false)) return {};
+        race.remove_all();
+        race.test.clock.advance(24 * 3600 * ns_per_second);
+        OtherProcess other(race.test);
+        EXPECT_GT(other.prune().value().deleted_objects, 0u);
+        return {};
+    };
+    const auto report = race.test.try_backup(race.source, BackupType::incremental);
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.error().code(), ErrorCode::conflict);
+    race.test.open();
+    const auto points = race.test.repository->points(std::nullopt).value();
+    ASSERT_EQ(points.size(), 1u);
+    EXPECT_TRUE(points[0].is_unverified);
+    EXPECT_EQ(race.test.check().problem_count, 0u);
+    const BackupReport next = race.test.backup(race.source, BackupType::incremental);
+    EXPECT_EQ(next.type, BackupType::full);
+    EXPECT_EQ(wrong_with(race.test, {{next.point, race.tree}}), "");
+}
+
 }  // namespace
 }  // namespace holdfast

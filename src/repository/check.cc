@@ -476,6 +476,8 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
         HF_TRY_STATUS(cancelled());
         // A prune has begun to take its space: what it refers to may be gone, also with another point's object.
         if (point.is_deleted && index_->is_condemned(point.id)) continue;
+        // Its session stores again what it lacks, or has failed: nobody was told of it.
+        if (point.is_unverified) continue;
         // A partial point is nobody's backup, but the next one builds on it.
         if (!point.record.is_partial) ++report_.points;
         point_ = "restore point " + point.id.hex().substr(0, 12);

@@ -240,12 +240,8 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     // Safety rests on this order, not on clocks: a pruner that took this session for dead wrote its
     // fence before it listed the points.
     HF_TRY(const bool fenced, is_fenced(repository_, id()));
-    if (fenced) {
-        Status verified = verify(record, name.id);
-        // It is not acknowledged, so nobody shall find it.
-        if (!verified.ok()) (void)repository_.storage().remove(point_name(name)).ok();
-        HF_TRY_STATUS(std::move(verified));
-    }
+    // One that cannot be verified stays, and is hidden: a fold may have named it, so only a prune takes it.
+    if (fenced) HF_TRY_STATUS(verify(record, name.id));
     remove_partial();
     fold();
     lease_.give_back();
