@@ -546,5 +546,31 @@ TEST(PruneTest, ABackupThatIsFencedBeforeItsCommitLeavesAPointThatNobodySees) {
     EXPECT_EQ(wrong_with(race.test, {{next.point, race.tree}}), "");
 }
 
+// A session that has looked for a fence, found none, and is fenced before it ends.
+TEST(PruneTest, ABackupThatIsFencedAfterItsCommitStays) {
+    Race race;
+    race.test.backup(race.source, BackupType::incremental);
+    race.remove_all();
+    bool is_first = true;
+    race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation != "remove" || !name.starts_with("leases/") || !std::exchange(is_first, false))
+            return {};
+        race.test.clock.advance(24 * 3600 * ns_per_second);
+        OtherProcess other(race.test);
+        EXPECT_TRUE(other.prune().ok());
+        return {};
+    };
+    race.gardener.change(race.tree, 15);
+    const BackupReport report = race.test.backup(race.source, BackupType::incremental);
+    race.test.hook = {};
+    race.test.open();
+    EXPECT_EQ(list_objects(*race.test.storage, "fences/").value().size(), 1u);
+    EXPECT_FALSE(race.test.latest().is_unverified);
+    for (int i = 0; i < 2; ++i) {
+        prune(race.test);
+        EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
+    }
+}
+
 }  // namespace
 }  // namespace holdfast

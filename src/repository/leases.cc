@@ -158,12 +158,13 @@ void Lease::give_back() {
     (void)repository_->storage().remove(name_).ok();
 }
 
-Status put_fence(Repository& repository, const SessionId& session) {
+Result<bool> put_fence(Repository& repository, const SessionId& session) {
     const FenceRecord record{session, repository.clock().now()};
     Status put = repository.put_record(
         ObjectKind::fence, fence_name(session), encode_fence(record), Durability::immediate);
-    if (!put.ok() && put.error().code() == ErrorCode::already_exists) return {};
-    return put;
+    if (!put.ok() && put.error().code() == ErrorCode::already_exists) return false;
+    HF_TRY_STATUS(put);
+    return true;
 }
 
 Result<bool> is_fenced(Repository& repository, const SessionId& session) {

@@ -56,7 +56,8 @@ class Lease {
     TimeNs renewed_ = 0;  // monotonic
 };
 
-Status put_fence(Repository& repository, const SessionId& session);
+// Whether there was none before.
+Result<bool> put_fence(Repository& repository, const SessionId& session);
 // Errors: of the storage.
 Result<bool> is_fenced(Repository& repository, const SessionId& session);
 

@@ -107,6 +107,7 @@ class Prune {
     std::optional<ChunkMarker> marker_;
     std::set<SessionId> sessions_;           // that have a lease
     std::set<SessionId> writers_;            // and may go on
+    std::set<SessionId> fenced_now_;         // by this prune
     std::map<ObjectId, Use> uses_;           // 200 bytes a container
     std::map<ObjectId, Fate> fates_;         // of those that do not stay
     std::mutex unproven_mutex_;
@@ -476,7 +477,8 @@ Status Prune::find_waiting() {
             HF_TRY(bool fenced, is_fenced(repository_, session));
             if (!fenced && is_expired(*lease->second, identity_, repository_.clock().now())) {
                 HF_TRY_STATUS(verify_points_of(session));
-                HF_TRY_STATUS(put_fence(repository_, session));
+                HF_TRY(const bool is_first, put_fence(repository_, session));
+                if (is_first) fenced_now_.insert(session);
                 fenced = true;
             }
             must_wait = must_wait || !fenced;
@@ -511,9 +513,16 @@ Status Prune::mark_again() {
             (point.is_deleted || point.record.is_partial || point.is_unverified);
         if (still_goes) continue;
         condemned_.erase(point.id);
-        if (!marked_points_.insert(point.id).second) continue;
-        if (point.is_damaged) return Error(ErrorCode::corrupt, "a damaged restore point appeared");
-        HF_TRY_STATUS(marker_->mark(point.record.root, damage_of(point)));
+        // Until now nobody has taken away what its session relies on, and the session may have looked for a
+        // fence before this one was there: the point may be acknowledged.
+        const bool may_be_acknowledged = point.is_unverified && fenced_now_.contains(point.record.session);
+        if (marked_points_.insert(point.id).second) {
+            if (point.is_damaged) return Error(ErrorCode::corrupt, "a damaged restore point appeared");
+            HF_TRY_STATUS(marker_->mark(point.record.root,
+                                        may_be_acknowledged ? ChunkMarker::Damage::is_error : damage_of(point)));
+        }
+        if (may_be_acknowledged)
+            HF_TRY_STATUS(repository_.set_mark(point, MarkKind::verified, "there before the fence"));
     }
     return rescue();
 }
