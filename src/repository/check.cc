@@ -25,6 +25,8 @@ Error named(const std::string& name, const Error& error) {
     return {error.code(), name + ": " + error.describe()};
 }
 
+enum class IndexState : std::uint8_t { is_current, is_outdated };
+
 class Check {
   public:
     Check(Repository& repository,
@@ -33,7 +35,7 @@ class Check {
           std::stop_token stop)
         : repository_(repository), options_(options), progress_(progress), stop_(std::move(stop)) {}
 
-    Result<CheckReport> run();
+    Result<CheckReport> run(IndexState state);
     // After run(): whether a prune took away what this check looked for. Reads the index anew.
     Result<bool> was_overtaken();
 
@@ -70,7 +72,7 @@ class Check {
     template <typename Walk>
     Status check_tree(const ChunkId& root, Walk walk);
     Status add_unindexed();
-    Status condemn();
+    Status load_index(IndexState state);
 
     Repository& repository_;
     const CheckOptions options_;
@@ -86,11 +88,12 @@ class Check {
     bool needs_unindexed_ = false;  // some restore point refers to one
     // Trees seen, and whether they are whole: a shared tree is walked once. 41 bytes a tree.
     std::unordered_map<ChunkId, bool, IdHash<ChunkId>> seen_;
+    std::map<RestorePointId, std::string> damaged_points_;  // and their objects' names
+    std::set<ObjectId> condemned_;  // when the index was read
     std::string point_;      // that is being checked, for messages
     bool is_whole_ = true;   // what has been walked of it, or of the innermost tree
     std::mutex mutex_;  // guards what follows
     std::set<ObjectId> bad_containers_;  // missing or unreadable
-    std::set<ObjectId> missing_containers_;
     std::set<RestorePointId> missing_points_;  // whose records the index keeps
     std::set<ObjectId> whole_containers_;  // whose data was read now
     std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
@@ -153,6 +156,8 @@ Status Check::add_unindexed() {
 }
 
 void Check::container_problem(const StoredContainer& stored, const Error& error) {
+    // Since it was listed.
+    if (error.code() == ErrorCode::not_found) return missing(stored, container_name(stored.container));
     if (error.code() != ErrorCode::unsupported) {
         std::lock_guard lock(mutex_);
         bad_containers_.insert(stored.container.header.object);
@@ -167,7 +172,6 @@ void Check::missing(const StoredContainer& stored, const std::string& name) {
     {
         std::lock_guard lock(mutex_);
         bad_containers_.insert(id);
-        if (!is_expected) missing_containers_.insert(id);
     }
     if (!is_expected) problem(name + ": missing");
 }
@@ -309,7 +313,12 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
     }
     if (is_whole && parity && status.ok() && !stop_.stop_requested())
         status = check_end(name, end.trailer, parity->finish());
-    if (!status.ok()) complain(status.error());
+    if (!status.ok() && status.error().code() == ErrorCode::not_found) {
+        is_whole = false;
+        missing(stored, name);
+    } else if (!status.ok()) {
+        complain(status.error());
+    }
     std::lock_guard lock(mutex_);
     report_.read_bytes += position;
     return is_whole && !stop_.stop_requested();
@@ -488,43 +497,63 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
         } else {
             HF_TRY_STATUS(check_entry(point.record.root, ""));
         }
-        if (!is_whole_) report_.damaged_points.push_back(point.id.hex());
+        if (is_whole_) continue;
+        report_.damaged_points.push_back(point.id.hex());
+        damaged_points_.emplace(point.id, point_name({point.source, point.inverted_time, point.id}));
     }
     return {};
 }
 
-Status Check::condemn() {
-    HF_TRY(const auto tombstones, read_tombstones(repository_));
-    for (const Tombstone& tombstone : tombstones)
-        for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
-    return {};
-}
-
+// Whether something is gone that was not condemned when this check began, and has been since; or a point
+// that was found damaged goes.
 Result<bool> Check::was_overtaken() {
-    if (missing_containers_.empty() && missing_points_.empty()) return false;
-    HF_TRY_STATUS(repository_.reload_index());
-    HF_TRY_STATUS(condemn());
+    if (report_.problem_count == 0) return false;
+    const std::set<ObjectId> condemned_before = std::move(condemned_);
+    HF_TRY_STATUS(load_index(IndexState::is_outdated));
     std::set<ObjectId> named = index_->containers();
     for (const auto& fragment : index_->fragments())
         for (const FoldedPoint& point : fragment->record().points) named.insert(point.id);
+    std::set<std::string> there;
+    for (const char* folder : {"data/", "meta/", "points/"})
+        HF_TRY_STATUS(repository_.storage().list(folder, [&there](const ObjectInfo& info) {
+            there.insert(info.name);
+            return true;
+        }));
     const auto is_pruned = [&](const ObjectId& id) {
-        return !named.contains(id) || index_->is_condemned(id);
+        return !condemned_before.contains(id) && (!named.contains(id) || condemned_.contains(id));
     };
-    return std::ranges::any_of(missing_containers_, is_pruned) ||
-           std::ranges::any_of(missing_points_, is_pruned);
+    for (const auto& [id, stored] : containers_)
+        if (!there.contains(container_name(stored.container)) && is_pruned(id)) return true;
+    if (std::ranges::any_of(missing_points_, is_pruned)) return true;
+    return std::ranges::any_of(damaged_points_, [&](const auto& point) {
+        return condemned_.contains(point.first) || !there.contains(point.second);
+    });
 }
 
-Result<CheckReport> Check::run() {
+// Tombstones first: what stays in use of what they name has been copied before, so this index has it.
+Status Check::load_index(IndexState state) {
+    HF_TRY(const auto tombstones, read_tombstones(repository_));
+    if (state == IndexState::is_outdated) HF_TRY_STATUS(repository_.reload_index());
+    HF_TRY(index_, repository_.index());
+    condemned_.clear();
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects) {
+            index_->condemn(id);
+            condemned_.insert(id);
+        }
+    return {};
+}
+
+Result<CheckReport> Check::run(IndexState state) {
     began_ = repository_.clock().monotonic();
     if (repository_.keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
-    HF_TRY(index_, repository_.index());
+    HF_TRY_STATUS(load_index(state));
     HF_TRY(chunks_, repository_.chunks());
     // First: what these points refer to was stored before them, so it is in the listing and in the
     // index. A point that is committed from now on is not of this check.
     const auto points = repository_.points(std::nullopt);
     if (!points.ok()) problem(points.error());
-    HF_TRY_STATUS(condemn());
     HF_TRY_STATUS(add_unindexed());
     HF_TRY_STATUS(collect_containers());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
@@ -536,7 +565,7 @@ Result<CheckReport> Check::run() {
     if (needs_unindexed_)
         problem("the index lacks objects that restore points need: they are found by listing all "
                 "objects, which is slow");
-    return std::move(report_);
+    return report_;
 }
 
 }  // namespace
@@ -548,7 +577,8 @@ Result<CheckReport> run_check(Repository& repository,
     constexpr int max_attempts = 5;
     for (int attempt = 1;; ++attempt) {
         Check check(repository, options, progress, stop);
-        HF_TRY(CheckReport report, check.run());
+        HF_TRY(CheckReport report,
+               check.run(attempt == 1 ? IndexState::is_current : IndexState::is_outdated));
         HF_TRY(const bool overtaken, check.was_overtaken());
         if (!overtaken) return report;
         if (attempt == max_attempts)
