@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <ctime>
+#include <future>
+#include <thread>
 
 #include "support/model_backup.h"
 #include "support/temporary_directory.h"
@@ -517,6 +519,44 @@ TEST(PruneTest, WhatIsReplacedWhileItIsReadIsFound) {
     ASSERT_TRUE(put_tombstone(*test.repository, record).ok());
     replace_when_read("tombstones/");
     EXPECT_EQ(read_tombstones(*test.repository).value().size(), 1u);
+}
+
+// A backup that begins when a prune has condemned and waits for nobody, while that prune ends.
+TEST(PruneTest, ABackupThatBeginsWhileAPruneEndsKnowsWhatIsGone) {
+    for (const char* const moment : {"tombstones/", "index/"}) {
+        Race race;
+        race.test.backup(race.source, BackupType::incremental);
+        race.remove_all();
+        std::promise<void> has_condemned, may_delete;
+        bool is_first_removal = true;
+        auto storage = std::make_unique<HookedStorage>(
+            race.test.storage, [&](std::string_view operation, const std::string& name) -> Status {
+                if (operation != "remove" || !name.starts_with("points/") ||
+                    !std::exchange(is_first_removal, false))
+                    return {};
+                has_condemned.set_value();
+                may_delete.get_future().wait();
+                return {};
+            });
+        const auto repository =
+            Repository::open(std::move(storage), race.test.unlock, "", race.test.clock, system_random()).value();
+        std::jthread prune([&] {
+            Progress progress;
+            EXPECT_TRUE(run_prune(*repository, {}, pruner, progress, {}).ok());
+        });
+        has_condemned.get_future().wait();
+        bool is_first = true;
+        race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+            if (operation != "list" || name != moment || !std::exchange(is_first, false)) return {};
+            may_delete.set_value();
+            prune.join();
+            return {};
+        };
+        const BackupReport report = race.test.backup(race.source, BackupType::incremental);
+        race.test.hook = {};
+        race.test.open();
+        EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "") << moment;
+    }
 }
 
 // What it relies on goes before its point is there: it finds the fence, and fails. Its point stays, for a fold

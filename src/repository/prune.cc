@@ -143,6 +143,8 @@ Status Prune::look() {
         if (!is_own && !fenced && !is_expired(lease, identity_, repository_.clock().now()))
             writers_.insert(lease.session);
     }
+    // Before the index, as another prune mends that before it removes its tombstones.
+    HF_TRY(tombstones_, read_tombstones(repository_));
     HF_TRY_STATUS(repository_.reload_index());
     // Packs without an index: garbage, or a fragment is lost. Their tables tell.
     HF_TRY_STATUS(repository_.find_unindexed());
@@ -153,7 +155,6 @@ Status Prune::look() {
     const auto salt = repository_.random().array<8>();
     marker_.emplace(*index_, *chunks_, repository_.keyring(), std::bit_cast<std::uint64_t>(salt),
                     options_.max_part_bytes);
-    HF_TRY(tombstones_, read_tombstones(repository_));
     // What an earlier prune has condemned counts only where there is no other copy.
     for (const Tombstone& tombstone : tombstones_)
         for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);

@@ -43,12 +43,16 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository
     }
     HF_TRY(Lease lease, Lease::take(repository, identity));
     std::unique_ptr<WriteSession> session(new WriteSession(repository, std::move(lease)));
-    // The lease comes before the index and the tombstones are read: a pruner that condemns something
-    // later sees the lease, and waits or fences.
+    // The lease comes before the tombstones and the index are read: a pruner that condemns something
+    // later sees the lease, and waits or fences. The tombstones come before the index: one that is removed
+    // in between has been followed by an index without what it named.
+    std::vector<Tombstone> tombstones;
+    if (reads) {
+        HF_TRY(tombstones, read_tombstones(repository));
+    }
     HF_TRY_STATUS(repository.reload_index());
     HF_TRY(session->index_, repository.index());
     if (!reads) return session;
-    HF_TRY(const auto tombstones, read_tombstones(repository));
     for (const Tombstone& tombstone : tombstones)
         for (const ObjectId& id : tombstone.record.objects) session->index_->condemn(id);
     HF_TRY_STATUS(session->adopt_leftovers(others, identity));
