@@ -189,7 +189,8 @@ Result<std::unique_ptr<Storage>> create_storage(const std::string& url) {
 
 Result<InitResponse> init_repository(const ResolvedAccess& access,
                                      const std::optional<std::string>& like,
-                                     const AccessRequest& like_access) {
+                                     const AccessRequest& like_access,
+                                     bool has_parity) {
     std::unique_ptr<Repository> model;
     if (like) {
         AccessRequest request = like_access;
@@ -217,7 +218,7 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
         return {};
     };
     auto made = Repository::init(
-        *storage, model.get(), passphrase, keep, system_clock(), system_random());
+        *storage, model.get(), passphrase, keep, system_clock(), system_random(), has_parity);
     if (made.ok()) return response;
     // It opens nothing, and would stand in the way of the next try.
     if (!response.key_file.empty() && is_key_written) ::unlink(response.key_file.c_str());

@@ -52,7 +52,8 @@ struct InitResponse {
 // Makes a repository and its key file. Errors: already_exists.
 Result<InitResponse> init_repository(const ResolvedAccess& access,
                                      const std::optional<std::string>& like,
-                                     const AccessRequest& like_access);
+                                     const AccessRequest& like_access,
+                                     bool has_parity = true);
 
 // Errors: not_found (no repository), wrong_key, unsupported, corrupt.
 Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access);

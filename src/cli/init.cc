@@ -8,6 +8,7 @@ namespace holdfast {
 Command init_command() {
     struct State {
         std::optional<std::string> like, like_key_file, like_passphrase_file;
+        bool no_parity = false;
     };
     auto state = std::make_shared<State>();
     Command command;
@@ -22,14 +23,17 @@ Command init_command() {
         {"--like-key-file", "FILE", "key file of the repository given by --like",
          &state->like_key_file, {}},
         {"--like-passphrase-file", "FILE", "passphrase file of the repository given by --like",
-         &state->like_passphrase_file, {}}};
+         &state->like_passphrase_file, {}},
+        {"--no-parity", "", "store no error correction: 4 % less space, and damage cannot be mended",
+         &state->no_parity, {}}};
     command.state = state;
     command.run = [state](Console& console) -> Result<ExitStatus> {
         HF_TRY(const ResolvedAccess access, resolve_access(console.access));
         AccessRequest like_access;
         like_access.key_file = state->like_key_file;
         like_access.passphrase_file = state->like_passphrase_file;
-        HF_TRY(const InitResponse made, init_repository(access, state->like, like_access));
+        HF_TRY(const InitResponse made, init_repository(access, state->like, like_access,
+                                                         !state->no_parity));
         if (console.json) {
             nlohmann::json document = {{"schema", 1},
                                        {"repository_id", made.repository_id},

@@ -71,12 +71,16 @@ bool is_valid(const ChunkSizes& sizes) {
            sizes.avg_bytes < sizes.max_bytes && sizes.max_bytes <= (4u << 20);
 }
 
+// Flags follow the bundles when any is set.
+constexpr std::uint8_t flag_no_parity = 1;
+
 }  // namespace
 
 void encode_config(const ConfigRecord& config, ByteWriter& out) {
     out.bytes(clear_part(config));
     out.sized_bytes(config.full_bundle);
     out.sized_bytes(config.writer_bundle);
+    if (!config.has_parity) out.u8(flag_no_parity);
 }
 
 Result<ConfigRecord> decode_config(ByteSpan data) {
@@ -91,6 +95,11 @@ Result<ConfigRecord> decode_config(ByteSpan data) {
     config.full_bundle.assign(full.begin(), full.end());
     const ByteSpan writer = in.sized_bytes(4096);
     config.writer_bundle.assign(writer.begin(), writer.end());
+    if (in.ok() && !in.at_end()) {
+        const std::uint8_t flags = in.u8();
+        if (flags != flag_no_parity) return bad_config();
+        config.has_parity = false;
+    }
     if (!in.complete() || !is_valid(config.chunk_sizes)) return bad_config();
     return config;
 }

@@ -38,6 +38,7 @@ struct ConfigRecord {
     RepositoryId repository;
     TimeNs created = 0;
     ChunkSizes chunk_sizes;
+    bool has_parity = true;  // writers give every object parity
     Bytes full_bundle;    // FullSecrets, sealed with the master key
     Bytes writer_bundle;  // WriterSecrets, sealed with the writers' master key
 };

@@ -72,6 +72,7 @@ ObjectKey Keyring::new_object(ObjectKind kind, Random& random) const {
     const ObjectId id = ObjectId::random(random);
     if (role_ == KeyRole::writer) return object_again(kind, id, random);
     ObjectKey result;
+    result.has_parity = has_parity_;
     result.header = header_of(kind, id);
     result.header.key_mode = KeyMode::symmetric;
     result.key = SecretKey(keyed_hash(object_key_, id.bytes).bytes);
@@ -81,6 +82,7 @@ ObjectKey Keyring::new_object(ObjectKind kind, Random& random) const {
 
 ObjectKey Keyring::object_again(ObjectKind kind, const ObjectId& id, Random& random) const {
     ObjectKey result;
+    result.has_parity = has_parity_;
     EnvelopeHeader& header = result.header;
     header = header_of(kind, id);
     header.key_mode = KeyMode::sealed;

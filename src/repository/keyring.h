@@ -25,6 +25,8 @@ class Keyring {
 
     const RepositoryId& repository() const { return repository_; }
     KeyRole role() const { return role_; }
+    // Whether new objects get parity; they do, unless this says otherwise. Before the keyring is shared.
+    void set_parity(bool has_parity) { has_parity_ = has_parity; }
     const WriterSecrets& writer() const { return secrets_.writer; }
     // Full secrets; only for role full.
     const FullSecrets& full() const;
@@ -48,6 +50,7 @@ class Keyring {
 
     RepositoryId repository_;
     KeyRole role_;
+    bool has_parity_ = true;
     FullSecrets secrets_;
     SecretKey member_key_, id_key_, object_key_;
 };

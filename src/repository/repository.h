@@ -72,7 +72,8 @@ class Repository {
                                 const std::optional<std::string>& passphrase,
                                 const KeepKeys& keep,
                                 const Clock& clock,
-                                Random& random);
+                                Random& random,
+                                bool has_parity = true);
     // `cache_directory` may be empty: then nothing is cached on disk. Errors: not_found when there
     // is no repository, wrong_key, unsupported for a newer format, corrupt.
     static Result<std::unique_ptr<Repository>> open(std::unique_ptr<Storage> storage,

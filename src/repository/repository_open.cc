@@ -93,7 +93,8 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
                                              const std::optional<std::string>& passphrase,
                                              const KeepKeys& keep,
                                              const Clock& clock,
-                                             Random& random) {
+                                             Random& random,
+                                             bool has_parity) {
     const auto existing = storage.head("config");
     if (existing.ok())
         return Error(ErrorCode::already_exists,
@@ -118,6 +119,7 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
     ConfigRecord config;
     config.repository = RepositoryId::random(random);
     config.created = clock.now();
+    config.has_parity = has_parity;
     if (like != nullptr) config.chunk_sizes = like->config().chunk_sizes;
     config.full_bundle = seal_full_bundle(secrets, master, config);
     config.writer_bundle =
@@ -228,6 +230,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
                    repository->config_.writer_bundle, unlocked.master, repository->config_));
         repository->keyring_.emplace(id, std::move(secrets));
     }
+    repository->keyring_->set_parity(repository->config_.has_parity);
     std::string members_path;
     if (!cache_directory.empty()) {
         // A cache that cannot be made is no cache; nothing depends on it.

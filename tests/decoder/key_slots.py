@@ -133,6 +133,8 @@ def parse_config(record):
     sizes = [fields.u32() for _ in range(3)]
     config = Config(repository_id, record[:36], fields.sized(most=MOST_BUNDLE_BYTES),
                     fields.sized(most=MOST_BUNDLE_BYTES))
+    if fields.remaining():
+        require(fields.u8() == 1, 'flags of the configuration')
     fields.end()
     smallest, average, largest = sizes
     require(all(size & (size - 1) == 0 for size in sizes) and 1 << 14 <= smallest < average
