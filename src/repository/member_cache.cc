@@ -42,14 +42,9 @@ bool is_whole(const std::uint8_t* entry) {
 std::unique_ptr<MemberCache> MemberCache::open(const std::string& path) {
     std::unique_ptr<MemberCache> cache(new MemberCache(path));
     if (path.empty()) return cache;
-    struct stat info{};
-    std::size_t buckets = first_buckets;
-    if (::stat(path.c_str(), &info) == 0) {
-        const std::size_t found = static_cast<std::size_t>(info.st_size) / bucket_bytes;
-        if (std::has_single_bit(found) && found >= first_buckets && found <= max_buckets)
-            buckets = found;
-    }
-    cache->map(buckets);  // without a mapping the cache remembers nothing, which is allowed
+    // A second time in place of a file that is useless. Without a mapping the cache remembers nothing, which
+    // is allowed.
+    if (!cache->map(std::nullopt)) cache->map(std::nullopt);
     return cache;
 }
 
@@ -57,13 +52,23 @@ MemberCache::~MemberCache() {
     unmap();
 }
 
-bool MemberCache::map(std::size_t buckets) {
+// As many buckets as asked for, or as the file has.
+bool MemberCache::map(std::optional<std::size_t> wanted) {
     auto fd = open_file(path_, O_RDWR | O_CREAT, 0600);
     if (!fd.ok()) return false;
-    // Space is reserved now: a full disk would kill the process at a later store to the mapping.
-    const off_t bytes = static_cast<off_t>(buckets * bucket_bytes);
-    if (::posix_fallocate(fd->get(), 0, bytes) != 0 || ::ftruncate(fd->get(), bytes) != 0)
+    // Of the file that was opened: another process may have put a larger one in its place just now.
+    struct stat info{};
+    if (::fstat(fd->get(), &info) != 0) return false;
+    const std::size_t found = static_cast<std::size_t>(info.st_size) / bucket_bytes;
+    if (found != 0 && !(std::has_single_bit(found) && found >= first_buckets && found <= max_buckets)) {
+        ::unlink(path_.c_str());
         return false;
+    }
+    const std::size_t buckets = wanted.value_or(std::max(found, first_buckets));
+    // Space is reserved now: a full disk would kill the process at a later store to the mapping. It is never
+    // made smaller, or another process that has it mapped would be killed.
+    const off_t bytes = static_cast<off_t>(buckets * bucket_bytes);
+    if (::posix_fallocate(fd->get(), 0, bytes) != 0) return false;
     void* mapping = ::mmap(
         nullptr, buckets * bucket_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd->get(), 0);
     if (mapping == MAP_FAILED) return false;

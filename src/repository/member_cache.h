@@ -35,7 +35,7 @@ class MemberCache {
 
   private:
     explicit MemberCache(std::string path) : path_(std::move(path)) {}
-    bool map(std::size_t buckets);
+    bool map(std::optional<std::size_t> wanted);
     void unmap();
     void grow();
     void store(std::span<const std::uint8_t, 64> entry);
