@@ -1,10 +1,16 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "base/bounded_queue.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/file_io.h"
+#include "base/mapped_file.h"
 #include "base/result.h"
 #include "base/worker_pool.h"
+#include "support/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -91,6 +97,30 @@ TEST(WorkerPoolTest, IsIdleWhenEverythingHasRun) {
         pool.wait_idle();
         EXPECT_EQ(sum, 20 * round);
     }
+}
+
+// Nobody makes a file smaller that another one has put in its place, and perhaps has mapped.
+TEST(FileTest, ReplacedByManyAtOnceItIsAlwaysWhole) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/file";
+    const Bytes data(300'000, 7);
+    std::atomic<int> replaced = 0;
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+        threads.emplace_back([&] {
+            for (int round = 0; round < 100; ++round) {
+                const Status status = replace_file(path, data, 0600);
+                if (status.ok()) ++replaced;
+                else EXPECT_EQ(status.error().code(), ErrorCode::conflict);
+                const auto file = MappedFile::open(path);
+                if (!file.ok()) continue;  // not there yet
+                ASSERT_EQ(file->bytes().size(), data.size());
+                EXPECT_TRUE(std::ranges::equal(file->bytes(), data));
+            }
+        });
+    threads.clear();
+    EXPECT_GT(replaced, 0);
+    EXPECT_TRUE(replace_file(path, data, 0600).ok());
 }
 
 TEST(BoundedQueueTest, AbortReleasesBothSides) {

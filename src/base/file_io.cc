@@ -1,6 +1,7 @@
 #include "base/file_io.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,13 +100,26 @@ Status sync_directory(const std::string& path) {
     return {};
 }
 
+Result<UniqueFd> open_successor(const std::string& temporary, unsigned mode) {
+    for (;;) {
+        HF_TRY(UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT, mode));
+        // Some file systems have no locks.
+        if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+            return Error(ErrorCode::conflict, temporary + ": another process writes it");
+        struct stat opened{}, named{};
+        if (::fstat(fd.get(), &opened) != 0) return Error::from_errno(errno, temporary);
+        // Whoever had the lock has renamed it since it was opened: others may have it mapped now.
+        if (::stat(temporary.c_str(), &named) != 0 || named.st_ino != opened.st_ino) continue;
+        if (::ftruncate(fd.get(), 0) != 0) return Error::from_errno(errno, temporary);
+        return fd;
+    }
+}
+
 Status replace_file(const std::string& path, ByteSpan data, unsigned mode) {
     const std::string temporary = path + ".new";
-    {
-        HF_TRY(const UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode));
-        HF_TRY_STATUS(write_all(fd.get(), data, temporary.c_str()));
-        if (::fsync(fd.get()) != 0) return Error::from_errno(errno, temporary);
-    }
+    HF_TRY(const UniqueFd fd, open_successor(temporary, mode));
+    HF_TRY_STATUS(write_all(fd.get(), data, temporary.c_str()));
+    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, temporary);
     if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
     const std::size_t slash = path.rfind('/');
     return sync_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));

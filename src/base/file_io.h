@@ -20,7 +20,11 @@ Status write_at(int fd, ByteSpan data, std::uint64_t offset, const char* what);
 Result<Bytes> read_file(const std::string& path, std::uint64_t limit_bytes);
 // The same from a descriptor that cannot seek.
 Result<Bytes> read_stream(int fd, std::uint64_t limit_bytes);
-// Writes `path` so that after a crash it holds all of `data` or what it held before.
+// Opens `temporary`, empty, to be written and renamed while it is open: so long no other process writes it.
+// Errors: conflict when another one does.
+Result<UniqueFd> open_successor(const std::string& temporary, unsigned mode);
+// Writes `path` so that after a crash it holds all of `data` or what it held before. Errors: conflict when
+// another process does that at this moment.
 Status replace_file(const std::string& path, ByteSpan data, unsigned mode);
 // Creates `path` and its parents where they are missing, with `mode`.
 Status make_directories(const std::string& path, unsigned mode);

@@ -83,19 +83,17 @@ Status ChunkDirectory::build(const std::string& path, std::span<const Covered> c
     std::uint64_t chunks = 0;
     for (const Covered& one : covered) chunks += one.fragment->chunk_count();
     const std::string temporary = path + ".new";
-    {
-        HF_TRY(const UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-        Stretch head(fd.get(), 0);
-        const std::uint64_t numbers[] = {directory_magic, covered.size(), chunks};
-        HF_TRY_STATUS(head.append(numbers, sizeof numbers));
-        for (const Covered& one : covered)
-            HF_TRY_STATUS(head.append(one.id.bytes.data(), one.id.bytes.size()));
-        HF_TRY_STATUS(head.flush());
-        const std::uint64_t keys_at = header_bytes + 16 * covered.size();
-        Stretch keys(fd.get(), keys_at), places(fd.get(), keys_at + key_bytes * chunks);
-        HF_TRY_STATUS(merge(covered, keys, places));
-        if (::fsync(fd.get()) != 0) return Error::from_errno(errno, temporary);
-    }
+    HF_TRY(const UniqueFd fd, open_successor(temporary, 0600));
+    Stretch head(fd.get(), 0);
+    const std::uint64_t numbers[] = {directory_magic, covered.size(), chunks};
+    HF_TRY_STATUS(head.append(numbers, sizeof numbers));
+    for (const Covered& one : covered)
+        HF_TRY_STATUS(head.append(one.id.bytes.data(), one.id.bytes.size()));
+    HF_TRY_STATUS(head.flush());
+    const std::uint64_t keys_at = header_bytes + 16 * covered.size();
+    Stretch keys(fd.get(), keys_at), places(fd.get(), keys_at + key_bytes * chunks);
+    HF_TRY_STATUS(merge(covered, keys, places));
+    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, temporary);
     if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
     return {};
 }
