@@ -613,6 +613,8 @@ def _run_classes(jobs, patterns):
                     one['test']
                 except (ValueError, KeyError, TypeError):
                     stray.append(text.decode('utf-8', 'replace'))
+                    if text.startswith(b'# '):  # a remark of a test
+                        print(stray[-1], end='', flush=True)
                     continue
                 with lock:
                     results.append(one)

@@ -6,7 +6,6 @@ that was acknowledged is lost, and a check never finds damage.
     HOLDFAST_TEST_KEEP=PATH    where the repository goes that a failure leaves
 """
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -225,7 +224,7 @@ class ManyWriters(E2E):
         if what >= 0.7 and self.held:
             self.compare_held()
             if len(self.held) > 6:
-                self.run_one('protect', 'release', self.held.pop(0)[0])
+                self.run_one('protect', 'release', self.held.pop(0)[0], allow=(0, 1))  # 1: it is deleted, too
 
     def delete_and_undelete(self, writer, run):
         point, tree = run
@@ -308,17 +307,22 @@ class ManyWriters(E2E):
         threads += [self.loop(body) for body in (
             self.prune, self.check_data, self.restore_some, self.protect_some,
             self.kill_one, self.suspend_one, self.tear_a_lease)]
-        while not self.stop.wait(1) and time.monotonic() < end:
-            with self.lock:
-                for process, (kind, began) in self.running.items():
-                    if time.monotonic() - began > 120:
-                        self.failures.append('%s: has not ended for two minutes' % kind)
-                        process.kill()
-                        self.stop.set()
-        self.stop.set()
-        for thread in threads:
-            thread.join()
+        try:
+            while not self.stop.wait(1) and time.monotonic() < end:
+                self.look_for_hangs()
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join()
         self.storm.clear()
+
+    def look_for_hangs(self):
+        with self.lock:
+            for process, (kind, began) in self.running.items():
+                if time.monotonic() - began > 120:
+                    self.failures.append('%s: has not ended for two minutes' % kind)
+                    process.kill()
+                    self.stop.set()
 
     def assert_all_is_there(self):
         """Without a step by hand, and as a machine sees it that knows nothing yet."""
@@ -335,11 +339,11 @@ class ManyWriters(E2E):
         self.prune()
         result = self.run_one('check', 'check', '--read-data', env=fresh)
         self.assertEqual(result.json['problems'], 0, result.describe())
-        there = {one['id'] for one in self.points()}
-        kept = [run for writer in self.writers for run in writer.kept()] + self.held
-        self.assertEqual({point for point, _ in kept} - there, set())
-        for point, tree in kept:
+        for point, _ in self.held:
             self.run_one('protect', 'undelete', point)
+        kept = [run for writer in self.writers for run in writer.kept()] + self.held
+        self.assertEqual({point for point, _ in kept} - {one['id'] for one in self.points()}, set())
+        for point, tree in kept:
             self.compare(point, tree, env=fresh)
         self.assertEqual({name.split('/')[0] for name, _ in self.objects()} & {'tmp', 'tombstones'}, set())
 
@@ -350,11 +354,12 @@ class ManyWriters(E2E):
                 self.assert_all_is_there()
         except BaseException:
             self.failures.append(traceback.format_exc())
-        told = 'HOLDFAST_TEST_SEED=%d, %s' % (SEED, json.dumps(self.counts, sort_keys=True, indent=1))
+        told = '# %d seconds, HOLDFAST_TEST_SEED=%d\n%s' % (
+            SECONDS, SEED, ''.join('#   %-34s %d\n' % one for one in sorted(self.counts.items())))
         if self.failures and 'HOLDFAST_TEST_KEEP' in os.environ:
             shutil.copytree(self.tmp, os.environ['HOLDFAST_TEST_KEEP'], symlinks=True)
         if 'HOLDFAST_TEST_SECONDS' in os.environ:
-            print(told, flush=True)
+            print(told, end='', flush=True)
         self.assertEqual(self.failures, [], '\n'.join([told, *map(str, self.failures)]))
         for what in ('prune: status 0', 'prune: status -9', 'backup: status -9', 'check: status 0',
                      'restore: status 0', 'prune: removed_restore_points', 'prune: rewritten_objects'):
