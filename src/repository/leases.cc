@@ -119,6 +119,15 @@ Result<std::vector<HeldLease>> list_leases(Repository& repository) {
     return result;
 }
 
+Result<bool> holds_lease(Repository& repository, const HeldLease& lease) {
+    for (const std::string& name : lease.names) {
+        const auto found = repository.storage().head(name);
+        if (found.ok()) return true;
+        if (found.error().code() != ErrorCode::not_found) return found.error();
+    }
+    return false;
+}
+
 Result<Lease> Lease::take(Repository& repository, const WriterIdentity& identity) {
     LeaseRecord record;
     record.session = SessionId::random(repository.random());

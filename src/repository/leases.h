@@ -26,6 +26,8 @@ struct HeldLease {
     std::optional<LeaseRecord> record;   // unset: torn, damaged, of a newer program
 };
 Result<std::vector<HeldLease>> list_leases(Repository& repository);
+// Whether it is still there as it was found.
+Result<bool> holds_lease(Repository& repository, const HeldLease& lease);
 
 // Whether the lease's process was of this machine and is surely gone.
 bool is_dead_here(const LeaseRecord& lease, const WriterIdentity& own);

@@ -476,7 +476,13 @@ Status Prune::find_waiting() {
             if (lease == held.end()) continue;
             may_be_buried = false;
             HF_TRY(bool fenced, is_fenced(repository_, session));
+            // One that has ended, or was renewed, since it was listed needs no fence.
             if (!fenced && is_expired(*lease->second, identity_, repository_.clock().now())) {
+                HF_TRY(const bool is_there, holds_lease(repository_, *lease->second));
+                if (!is_there) {
+                    must_wait = true;
+                    continue;
+                }
                 HF_TRY_STATUS(verify_points_of(session));
                 HF_TRY(const bool is_first, put_fence(repository_, session));
                 if (is_first) fenced_now_.insert(session);

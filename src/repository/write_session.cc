@@ -249,6 +249,9 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     remove_partial();
     fold();
     lease_.give_back();
+    // A fence that came after the point: the pruner sees the point, and takes away nothing of it.
+    HF_TRY(const bool fenced_since, is_fenced(repository_, id()));
+    if (!fenced && fenced_since) HF_TRY_STATUS(set_verified(name.id));
     return Committed{name.id, stored_bytes_};
 }
 
@@ -300,6 +303,10 @@ Status WriteSession::verify(const RestorePointRecord& record, const RestorePoint
     collect(*data_);
     collect(*metadata_);
     HF_TRY_STATUS(write_fragment());
+    return set_verified(point);
+}
+
+Status WriteSession::set_verified(const RestorePointId& point) {
     PointInfo verified;
     verified.id = point;
     return repository_.set_mark(verified, MarkKind::verified, "fenced by a prune");
