@@ -8,33 +8,13 @@
 #include "base/first_error.h"
 #include "base/lending_pool.h"
 #include "base/worker_pool.h"
+#include "repository/container_use.h"
 #include "repository/fragment_merger.h"
 #include "repository/thinning.h"
 #include "repository/write_session.h"
 
 namespace holdfast {
 namespace {
-
-// An object that holds chunks, and how much of it is needed.
-struct Use {
-    std::string name;
-    std::uint64_t object_bytes = 0;
-    std::uint64_t live_bytes = 0, dead_bytes = 0;  // stored bytes of its chunks
-    // Stored bytes in needed chunks that thinning takes out: an estimate by the bytes that nobody needs
-    // until the chunks' members are looked at, for these may be needed in part.
-    std::uint64_t thin_bytes = 0;
-    bool is_estimate = true;
-    std::uint64_t live_chunks = 0;
-    std::vector<IndexPosition> partly_live;  // as many as the marker keeps parts of
-
-    std::uint64_t garbage() const { return dead_bytes + thin_bytes; }
-    double garbage_share() const {
-        return static_cast<double>(garbage()) / static_cast<double>(dead_bytes + live_bytes);
-    }
-    bool is_there = false;         // in the storage
-    bool belongs_to_writer = false;  // of a session that goes on: not ours to judge
-    bool is_removed_point = false;
-};
 
 // A point that its session verifies at this moment refers to what that session stores again; of one that is
 // known to be incomplete, what is there stays.
@@ -72,9 +52,9 @@ class Prune {
     bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
     Status mark_points();
     Status count_uses();
-    void count_chunk(Use& use, const FlatFragment& fragment, IndexPosition position);
+    void count_chunk(ContainerUse& use, const FlatFragment& fragment, IndexPosition position);
     Status decide_fates();
-    Status refine(Use& use);
+    Status refine(ContainerUse& use);
     void sum_up();
 
     struct LiveChunk;
@@ -108,7 +88,7 @@ class Prune {
     std::set<SessionId> sessions_;           // that have a lease
     std::set<SessionId> writers_;            // and may go on
     std::set<SessionId> fenced_now_;         // by this prune
-    std::map<ObjectId, Use> uses_;           // 200 bytes a container
+    std::map<ObjectId, ContainerUse> uses_;           // 200 bytes a container
     std::map<ObjectId, Fate> fates_;         // of those that do not stay
     std::mutex unproven_mutex_;
     std::set<ObjectId> unproven_;            // of write-only clients, with chunks that are not what they say
@@ -168,7 +148,7 @@ Status Prune::list_containers() {
             const std::size_t id_at = info.name.size() < 32 ? 0 : info.name.size() - 32;
             const auto id = ObjectId::from_hex(std::string_view(info.name).substr(id_at));
             if (!id) return true;
-            Use& use = uses_[*id];
+            ContainerUse& use = uses_[*id];
             use.name = info.name;
             use.object_bytes = info.bytes;
             use.is_there = true;
@@ -232,7 +212,7 @@ Status Prune::count_uses() {
             if (container_number >= fragment.containers().size())
                 return Error(ErrorCode::corrupt, "damaged index: no such container");
             const Container& container = fragment.containers()[container_number];
-            Use& use = uses_[container.header.object];
+            ContainerUse& use = uses_[container.header.object];
             use.name = container_name(container);
             use.object_bytes = container.object_bytes;
             use.belongs_to_writer = container.header.kind != ObjectKind::restore_point &&
@@ -254,7 +234,7 @@ std::uint64_t stored_share(const ChunkLocation& chunk, std::uint64_t raw_bytes) 
 
 }  // namespace
 
-void Prune::count_chunk(Use& use, const FlatFragment& fragment, IndexPosition position) {
+void Prune::count_chunk(ContainerUse& use, const FlatFragment& fragment, IndexPosition position) {
     const ChunkLocation chunk = fragment.location(position.chunk);
     const std::uint64_t bytes = chunk.stored_bytes();
     if (!marker_->is_marked(position)) {
@@ -274,7 +254,7 @@ void Prune::count_chunk(Use& use, const FlatFragment& fragment, IndexPosition po
 }
 
 // Looks at the members of chunks that are needed in part.
-Status Prune::refine(Use& use) {
+Status Prune::refine(ContainerUse& use) {
     use.is_estimate = false;
     use.thin_bytes = 0;
     const auto fragments = index_->fragments();
@@ -315,7 +295,7 @@ Status Prune::decide_fates() {
     while (!partly_dead.empty() && left > plan_.live_bytes / 100 * options_.max_dead_percent) {
         const ObjectId id = partly_dead.top().second;
         partly_dead.pop();
-        Use& use = uses_.at(id);
+        ContainerUse& use = uses_.at(id);
         left -= use.garbage();
         if (!use.is_estimate || use.partly_live.empty()) {
             fates_[id] = Fate::is_rewritten;
@@ -334,7 +314,7 @@ Status Prune::decide_fates() {
 
 void Prune::sum_up() {
     for (const auto& [id, fate] : fates_) {
-        const Use& use = uses_.at(id);
+        const ContainerUse& use = uses_.at(id);
         plan_.reclaimed_bytes += use.object_bytes;
         if (fate == Fate::goes) {
             ++plan_.removed_objects;
