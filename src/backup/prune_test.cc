@@ -616,7 +616,8 @@ TEST(PruneTest, ABackupThatIsFencedAfterItsCommitStays) {
         const BackupReport report = race.test.backup(race.source, BackupType::incremental);
         race.test.hook = {};
         race.test.open();
-        EXPECT_EQ(list_objects(*race.test.storage, "fences/").value().size(), 1u);
+        // One that dies while it verifies has not come to the fence.
+        EXPECT_EQ(list_objects(*race.test.storage, "fences/").value().size(), dies ? 0u : 1u);
         EXPECT_FALSE(race.test.latest().is_unverified);
         for (int i = 0; i < 2; ++i) {
             prune(race.test);
