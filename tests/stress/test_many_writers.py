@@ -103,8 +103,6 @@ class Writer:
                 run[0] = None
 
 
-@unittest.skipUnless('HOLDFAST_TEST_SECONDS' in os.environ,
-                     'a known failure: a check tells of a missing chunk; HOLDFAST_TEST_SECONDS=60 runs it')
 class ManyWriters(E2E):
     def setUp(self):
         super().setUp()
