@@ -6,5 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$here"/../e2e/harness.py "$here"/test_many_writers.py "$work"
+cp "$here"/../e2e/*.py "$work"
+rm "$work"/test_*.py
+cp "$here"/test_many_writers.py "$work"
 python3 -B "$work"/harness.py "$1"
