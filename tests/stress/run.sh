@@ -8,5 +8,5 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp "$here"/../e2e/*.py "$work"
 rm "$work"/test_*.py
-cp "$here"/test_many_writers.py "$work"
+cp "$here"/test_many_writers.py "$here"/../../tools/file_extents.py "$work"
 python3 -B "$work"/harness.py "$1"
