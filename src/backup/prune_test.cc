@@ -7,6 +7,8 @@
 #include <future>
 #include <thread>
 
+#include "repository/thinning.h"
+#include "repository/write_session.h"
 #include "support/model_backup.h"
 #include "support/temporary_directory.h"
 
@@ -407,6 +409,51 @@ TEST(PruneTest, SmallFilesThatChangeDayByDayGiveTheirSpaceBack) {
     EXPECT_LT(last.stored_bytes, first.stored_bytes * 3 / 2);
     EXPECT_LT(worst, 1.25);
     EXPECT_EQ(test.check().problem_count, 0u);
+}
+
+// Two copies of a chunk, thinned in different ways, may be copied into one pack: both are needed.
+TEST(PruneTest, TwoThinnedCopiesInOnePackAreBothKnown) {
+    TestRepository test("", 1);
+    ModelNode tree = small_files(1);
+    ModelSource source(tree);
+    test.backup(source, BackupType::full);
+    Index* const index = test.repository->index().value();
+    ChunkReader* const reader = test.repository->chunks().value();
+    std::optional<LocatedChunk> group;
+    const PointInfo point = test.latest();
+    EXPECT_TRUE(for_each_entry_below(*reader, point.record.root, "", Recursion::all,
+                                     [&](const std::string&, const Entry& entry) {
+                                         return for_each_run(*reader, entry, [&](const holdfast::Run& run) -> Status {
+                                             group = index->locate(run.chunk).value();
+                                             return {};
+                                         });
+                                     })
+                    .ok());
+    const std::uint32_t half = group->location.raw_bytes / 2;
+    const std::vector<ChunkRange> parts{{0, half}, {half, group->location.raw_bytes - half}};
+    auto session = WriteSession::begin(*test.repository, pruner).value();
+    Compressor compressor(CompressionLevel::standard);
+    const LocatedChunk original = test.repository->index().value()->locate(group->location.id).value();
+    for (const ChunkRange& part : parts)
+        EXPECT_TRUE(session->append(thin(original, reader->read(original).value(), std::span(&part, 1),
+                                         test.repository->keyring(), compressor))
+                        .ok());
+    EXPECT_TRUE(session->store().ok());
+    EXPECT_TRUE(session->abandon().ok());
+    for (const bool is_from_tables : {false, true}) {
+        if (is_from_tables) {
+            const auto fragments = list_objects(*test.storage, "index/").value();
+            for (const ObjectInfo& info : fragments) ASSERT_TRUE(test.storage->remove(info.name).ok());
+        }
+        test.open();
+        EXPECT_EQ(test.check().problem_count, 0u);
+        ASSERT_TRUE(test.repository->find_unindexed().ok());
+        test.repository->index().value()->exclude(original.container.header.object);
+        for (const ChunkRange& part : parts)
+            EXPECT_TRUE(test.repository->chunks().value()
+                            ->read_part(original.location.id, ChunkPurpose::data, part).ok())
+                << part.offset;
+    }
 }
 
 // What prune has taken out of a chunk comes back with the next backup: neither the chunk's id nor what the

@@ -1,6 +1,7 @@
 #include "format/index_fragment.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace holdfast {
 namespace {
@@ -94,12 +95,11 @@ void decode_location(ByteReader& in,
 
 // The order of a fragment's chunks.
 bool comes_before(const ChunkLocation& a, const ChunkLocation& b) {
-    const auto order = a.id <=> b.id;
-    return order == 0 ? a.container < b.container : order < 0;
+    return std::tie(a.id, a.container, a.first_frame) < std::tie(b.id, b.container, b.first_frame);
 }
 
 bool is_same_place(const ChunkLocation& a, const ChunkLocation& b) {
-    return a.id == b.id && a.container == b.container;
+    return a.id == b.id && a.container == b.container && a.first_frame == b.first_frame;
 }
 
 }  // namespace

@@ -56,8 +56,9 @@ struct FragmentName {
 std::string fragment_name(std::uint8_t tier, const ObjectId& id);
 std::optional<FragmentName> parse_fragment_name(std::string_view name);
 
-// Brings locations into the order of a fragment, by id and container, and leaves out what stands twice.
-// Several places of one chunk stay: which of them lasts is not known here.
+// Brings locations into the order of a fragment, by id, container and frame, and leaves out what stands twice.
+// Several places of one chunk stay, within a container too, where thinned copies have different parts: which
+// of them lasts is not known here.
 void sort_chunks(std::vector<ChunkLocation>& chunks);
 
 // `chunks` must be in order and name existing containers.

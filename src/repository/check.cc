@@ -192,12 +192,12 @@ void Check::check_container(const StoredContainer& stored) {
     if (!end->trailer.check_holds) problem(name + ": damaged trailer");
     const Status identity = check_identity(*end, stored.container.header.object, name);
     if (!identity.ok()) return container_problem(stored, identity.error());
-    std::map<ChunkId, ChunkLocation> table;
+    std::map<std::uint32_t, ChunkLocation> table;  // by first frame: a chunk may stand in it twice
     for (ChunkLocation& chunk : locations_of(end->table, end->trailer.header, 0))
-        table.emplace(chunk.id, std::move(chunk));
+        table.emplace(chunk.first_frame, std::move(chunk));
     for (ChunkLocation chunk : stored.chunks) {
         chunk.container = 0;
-        const auto in_table = table.find(chunk.id);
+        const auto in_table = table.find(chunk.first_frame);
         if (in_table == table.end() || in_table->second != chunk)
             problem(name + ": its table and the index disagree on chunk " +
                     chunk.id.hex().substr(0, 16));

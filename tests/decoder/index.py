@@ -39,7 +39,7 @@ def parse_fragment(record, repository_id):
                   for _ in range(fields.count(smallest=30))]
     ids = [fields.bytes(32) for _ in range(fields.count(smallest=32))]
     numbered = [_parse_chunk(fields, chunk_id, containers) for chunk_id in ids]
-    places = [(chunk_id, number) for chunk_id, (number, _) in zip(ids, numbered)]
+    places = [(chunk_id, number, row.first_frame) for chunk_id, (number, row) in zip(ids, numbered)]
     require(all(low < high for low, high in zip(places, places[1:])), 'chunks do not ascend')
     chunks = [(containers[number], row) for number, row in numbered]
     fields.end()
