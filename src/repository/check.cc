@@ -89,7 +89,7 @@ class Check {
     // Trees seen, and whether they are whole: a shared tree is walked once. 41 bytes a tree.
     std::unordered_map<ChunkId, bool, IdHash<ChunkId>> seen_;
     std::map<RestorePointId, std::string> damaged_points_;  // and their objects' names
-    std::set<ObjectId> condemned_;  // when the index was read
+    std::set<std::string> tombstones_;  // names, just before the index was read
     std::string point_;      // that is being checked, for messages
     bool is_whole_ = true;   // what has been walked of it, or of the innermost tree
     std::mutex mutex_;  // guards what follows
@@ -504,12 +504,14 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
     return {};
 }
 
-// Whether something is gone that was not condemned when this check began, and has been since; or a point
-// that was found damaged goes.
+// Whether prunes went on meanwhile, so that what was found may be their doing: there are other tombstones than
+// when the index was read; or something is gone that the index does not name any more, or a point that was
+// found damaged goes. What lasts is found again.
 Result<bool> Check::was_overtaken() {
     if (report_.problem_count == 0) return false;
-    const std::set<ObjectId> condemned_before = std::move(condemned_);
+    const std::set<std::string> tombstones_before = std::move(tombstones_);
     HF_TRY_STATUS(load_index(IndexState::is_outdated));
+    if (tombstones_ != tombstones_before) return true;
     std::set<ObjectId> named = index_->containers();
     for (const auto& fragment : index_->fragments())
         for (const FoldedPoint& point : fragment->record().points) named.insert(point.id);
@@ -519,14 +521,12 @@ Result<bool> Check::was_overtaken() {
             there.insert(info.name);
             return true;
         }));
-    const auto is_pruned = [&](const ObjectId& id) {
-        return !condemned_before.contains(id) && (!named.contains(id) || condemned_.contains(id));
-    };
+    const auto is_pruned = [&](const ObjectId& id) { return !named.contains(id); };
     for (const auto& [id, stored] : containers_)
         if (!there.contains(container_name(stored.container)) && is_pruned(id)) return true;
     if (std::ranges::any_of(missing_points_, is_pruned)) return true;
     return std::ranges::any_of(damaged_points_, [&](const auto& point) {
-        return condemned_.contains(point.first) || !there.contains(point.second);
+        return index_->is_condemned(point.first) || !there.contains(point.second);
     });
 }
 
@@ -535,12 +535,11 @@ Status Check::load_index(IndexState state) {
     HF_TRY(const auto tombstones, read_tombstones(repository_));
     if (state == IndexState::is_outdated) HF_TRY_STATUS(repository_.reload_index());
     HF_TRY(index_, repository_.index());
-    condemned_.clear();
-    for (const Tombstone& tombstone : tombstones)
-        for (const ObjectId& id : tombstone.record.objects) {
-            index_->condemn(id);
-            condemned_.insert(id);
-        }
+    tombstones_.clear();
+    for (const Tombstone& tombstone : tombstones) {
+        tombstones_.insert(tombstone.name);
+        for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
+    }
     return {};
 }
 
