@@ -267,6 +267,28 @@ TEST(PruneTest, ABackupThatRunsIsWaitedFor) {
     EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
 }
 
+// What an earlier prune has condemned may go now, for the session that it waited for has ended. Its point is deleted,
+// and waits itself for another session, which has taken it for its parent.
+TEST(PruneTest, WhatAWaitingPointRefersToStaysAsLongAsIt) {
+    Race race;
+    race.test.backup(race.source, BackupType::incremental);
+    const auto remove_and_prune = [&] {
+        race.remove_all();
+        OtherProcess other(race.test);
+        EXPECT_GT(other.prune().value().waiting_bytes, 0u);
+    };
+    InterruptedSource first(race.source, remove_and_prune);
+    race.test.backup(first, BackupType::incremental);
+    race.test.open();
+    InterruptedSource second(race.source, remove_and_prune);
+    const BackupReport report = race.test.backup(second, BackupType::incremental);
+    race.test.open();
+    EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
+    for (int i = 0; i < 3; ++i) prune(race.test);
+    EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
+    EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+}
+
 // A fold at the worst moment: when the pruner has copied what is needed and not yet condemned where it
 // was, another session folds both places into one entry.
 TEST(PruneTest, AFoldThatKeepsTheOldPlaceOfAChunkLosesNothing) {

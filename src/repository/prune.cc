@@ -498,7 +498,14 @@ Status Prune::mark_again() {
         const bool still_goes =
             removed.contains(point.id) && !point.is_held &&
             (point.is_deleted || point.record.is_partial || point.is_unverified);
-        if (still_goes) continue;
+        if (still_goes && condemned_.contains(point.id)) continue;
+        // One whose own tombstone waits may be the parent of a session that it waits for: what it refers to stays
+        // as long as it does.
+        if (still_goes) {
+            if (!point.is_damaged && marked_points_.insert(point.id).second)
+                HF_TRY_STATUS(marker_->mark(point.record.root, ChunkMarker::Damage::is_passed_over));
+            continue;
+        }
         condemned_.erase(point.id);
         // Until now nobody has taken away what its session relies on, and the session may have looked for a
         // fence before this one was there: the point may be acknowledged.
@@ -540,7 +547,9 @@ bool Prune::has_other_place(const FlatFragment& fragment, IndexPosition position
     if (needed.empty()) needed = present_ranges(chunk);
     return std::all_of(needed.begin(), needed.end(), [&](const ChunkRange& part) {
         const auto located = index_->locate(chunk.id, part);
-        return located.ok() && !condemned_.contains(located->container.header.object);
+        // Nobody knows whether what a write-only client claims is true.
+        return located.ok() && !located->container.header.is_claim() &&
+               !condemned_.contains(located->container.header.object);
     });
 }
 
