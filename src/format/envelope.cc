@@ -142,7 +142,9 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail) {
     const std::uint32_t reserved = in.u32();
     if (in.array<4>() != trailer_magic) return bad("no trailer (cut short?)");
 
-    if (header_bytes > tail.size() - EnvelopeTrailer::fixed_bytes) return bad("trailer");
+    if (header_bytes > tail.size() - EnvelopeTrailer::fixed_bytes ||
+        header_bytes > EnvelopeHeader::fixed_bytes + EnvelopeHeader::max_key_block_bytes)
+        return bad("trailer");
     const ByteSpan repeated =
         tail.last(EnvelopeTrailer::fixed_bytes + header_bytes).first(header_bytes);
     const ByteSpan checked = tail.last(EnvelopeTrailer::fixed_bytes + header_bytes)
@@ -164,6 +166,12 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail) {
         trailer.body_bytes < trailer.header.encoded_bytes() + trailer.table_bytes)
         return bad("sizes in the trailer");
     return trailer;
+}
+
+bool EnvelopeTrailer::has_parity() const {
+    return parity.is_valid_for(body_bytes) &&
+           extra_bytes == 2 * std::uint64_t{parity.summary_bytes(body_bytes)} + tail_bytes() +
+                              parity.slices_bytes();
 }
 
 FrameCipher::FrameCipher(const EnvelopeHeader& header, const SecretKey& key) : header_(header) {

@@ -81,6 +81,8 @@ struct EnvelopeTrailer {
 
     static constexpr std::size_t fixed_bytes = 80;
     std::size_t tail_bytes() const { return header.encoded_bytes() + fixed_bytes; }
+    // Whether there is parity that this program knows, with the sizes that it must have.
+    bool has_parity() const;
     std::uint64_t object_bytes() const { return body_bytes + extra_bytes + tail_bytes(); }
 };
 

@@ -73,6 +73,7 @@ class Check {
     Status check_tree(const ChunkId& root, Walk walk);
     Status add_unindexed();
     Status load_index(IndexState state);
+    Status note_condemned(const std::vector<Tombstone>& tombstones);
 
     Repository& repository_;
     const CheckOptions options_;
@@ -90,13 +91,14 @@ class Check {
     std::unordered_map<ChunkId, bool, IdHash<ChunkId>> seen_;
     std::map<RestorePointId, std::string> damaged_points_;  // and their objects' names
     std::set<std::string> tombstones_;  // names, just before the index was read
+    std::set<std::string> condemned_;   // containers that these name, and that were there then
     std::string point_;      // that is being checked, for messages
     bool is_whole_ = true;   // what has been walked of it, or of the innermost tree
     std::mutex mutex_;  // guards what follows
     std::set<ObjectId> bad_containers_;  // missing or unreadable
     std::set<RestorePointId> missing_points_;  // whose records the index keeps
     std::set<ObjectId> whole_containers_;  // whose data was read now
-    std::unordered_set<ChunkId, IdHash<ChunkId>> bad_chunks_;
+    std::unordered_map<ChunkId, Index::Containers, IdHash<ChunkId>> bad_chunks_;  // and where they are bad
     CheckReport report_;
 };
 
@@ -269,7 +271,7 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
     Storage& storage = repository_.storage();
     Hasher hasher;
     std::optional<ParityEncoder> parity;
-    if (end.trailer.parity.is_valid_for(end.trailer.body_bytes)) parity.emplace(end.trailer.parity);
+    if (end.trailer.has_parity()) parity.emplace(end.trailer.parity);
     std::uint64_t position = 0;
     Bytes buffer;
     bool is_whole = true;
@@ -301,16 +303,16 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
         if (content.ok()) continue;
         complain(named(name, content.error()));
         if (content.error().code() == ErrorCode::unsupported) continue;
-        const auto taken = index_->locate(id);
-        if (!is_named && taken.ok() && taken->container.header.object != object) continue;
         std::lock_guard lock(mutex_);
-        bad_chunks_.insert(id);
+        bad_chunks_[id].insert(object);
     }
     if (status.ok() && !stop_.stop_requested()) {
         status = read_next(end.trailer.body_bytes - position);
         if (status.ok() && hasher.finish() != end.trailer.body_hash)
             complain({ErrorCode::corrupt, name + ": stored bytes do not match their checksum"});
     }
+    if (!parity && end.trailer.parity.scheme == ParityLayout::reed_solomon)
+        complain({ErrorCode::corrupt, name + ": damaged parity"});
     if (is_whole && parity && status.ok() && !stop_.stop_requested())
         status = check_end(name, end.trailer, parity->finish());
     if (!status.ok() && status.error().code() == ErrorCode::not_found) {
@@ -410,15 +412,21 @@ void Check::check_clear_object(const std::string& name, ObjectKind kind) {
 bool Check::check_run(const Run& run) {
     if (run.kind != RunKind::data) return true;
     const ChunkRange part{run.chunk_offset, static_cast<std::uint32_t>(run.bytes)};
-    const auto located = index_->locate(run.chunk, part);
+    // Any place that is whole will do.
+    const auto bad = bad_chunks_.find(run.chunk);
+    Index::Containers also_bad;
+    if (bad != bad_chunks_.end()) {
+        also_bad = bad_containers_;
+        also_bad.insert(bad->second.begin(), bad->second.end());
+    }
+    const auto located =
+        index_->locate(run.chunk, part, bad == bad_chunks_.end() ? bad_containers_ : also_bad);
     if (located.ok() && unindexed_.contains(located->container.header.object))
         needs_unindexed_ = true;
     const bool can_be_had =
         located.ok() && located->location.purpose == ChunkPurpose::data &&
         run.chunk_offset + run.bytes <= located->location.raw_bytes &&
-        containers_.contains(located->container.header.object) &&
-        !bad_containers_.contains(located->container.header.object) &&
-        !bad_chunks_.contains(run.chunk);
+        containers_.contains(located->container.header.object);
     if (!can_be_had && options_.on_missing) options_.on_missing(run.chunk, part);
     return can_be_had;
 }
@@ -510,8 +518,11 @@ Status Check::check_points(const std::vector<PointInfo>& points) {
 Result<bool> Check::was_overtaken() {
     if (report_.problem_count == 0) return false;
     const std::set<std::string> tombstones_before = std::move(tombstones_);
+    const std::set<std::string> condemned_before = std::move(condemned_);
     HF_TRY_STATUS(load_index(IndexState::is_outdated));
     if (tombstones_ != tombstones_before) return true;
+    // What was swept since, though it was condemned before, may have been needed until it was copied.
+    if (condemned_ != condemned_before) return true;
     std::set<ObjectId> named = index_->containers();
     for (const auto& fragment : index_->fragments())
         for (const FoldedPoint& point : fragment->record().points) named.insert(point.id);
@@ -530,16 +541,33 @@ Result<bool> Check::was_overtaken() {
     });
 }
 
+Status Check::note_condemned(const std::vector<Tombstone>& tombstones) {
+    tombstones_.clear();
+    condemned_.clear();
+    std::set<ObjectId> ids;
+    for (const Tombstone& tombstone : tombstones) {
+        tombstones_.insert(tombstone.name);
+        ids.insert(tombstone.record.objects.begin(), tombstone.record.objects.end());
+    }
+    if (ids.empty()) return {};
+    for (const char* folder : {"data/", "meta/", "points/"})
+        HF_TRY_STATUS(repository_.storage().list(folder, [&](const ObjectInfo& info) {
+            const std::size_t id_at = info.name.size() < 32 ? 0 : info.name.size() - 32;
+            const auto id = ObjectId::from_hex(std::string_view(info.name).substr(id_at));
+            if (id && ids.contains(*id)) condemned_.insert(info.name);
+            return true;
+        }));
+    return {};
+}
+
 // Tombstones first: what stays in use of what they name has been copied before, so this index has it.
 Status Check::load_index(IndexState state) {
     HF_TRY(const auto tombstones, read_tombstones(repository_));
+    HF_TRY_STATUS(note_condemned(tombstones));
     if (state == IndexState::is_outdated) HF_TRY_STATUS(repository_.reload_index());
     HF_TRY(index_, repository_.index());
-    tombstones_.clear();
-    for (const Tombstone& tombstone : tombstones) {
-        tombstones_.insert(tombstone.name);
+    for (const Tombstone& tombstone : tombstones)
         for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
-    }
     return {};
 }
 

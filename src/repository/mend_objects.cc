@@ -85,7 +85,7 @@ bool Mending::holds_its_slot(const std::string& name) {
 // Body, parity and tail against what the trailer says. Errors: corrupt.
 Status Mending::compare(const ObjectInfo& info, const EnvelopeTrailer& trailer) {
     const Error bad(ErrorCode::corrupt, info.name);
-    const bool has_parity = trailer.parity.is_valid_for(trailer.body_bytes);
+    const bool has_parity = trailer.has_parity();
     if (!has_parity && trailer.parity.scheme == ParityLayout::reed_solomon) return bad;
     Hasher hasher;
     std::optional<ParityEncoder> parity;

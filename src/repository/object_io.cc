@@ -232,7 +232,7 @@ Result<ObjectEnd> open_whole(ByteSpan object, const Keyring* keyring, ObjectKind
     if (header != end.trailer.header) return bad("header");
     const ParityLayout& layout = end.trailer.parity;
     if (layout.scheme != ParityLayout::reed_solomon) return end;
-    if (!layout.is_valid_for(body.size())) return bad("parity");
+    if (!end.trailer.has_parity()) return bad("parity");
     HF_TRY_STATUS(check_object_end(end.trailer, parity_of(body, layout), object.subspan(body.size())));
     return end;
 }

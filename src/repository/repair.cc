@@ -44,7 +44,9 @@ class Repair {
     Status remove_bad_fragments();
     Status find_bad_containers();
     bool is_to_be_written_again(const FoldedPoint& point, const std::set<std::string>& present) const;
+    Status find_unnamed();
     Status salvage();
+    Status leave_condemned();
     Status salvage_chunk(const Container& container, const ChunkLocation& location);
     Status drop_from_index();
     Status write_points_again();
@@ -67,9 +69,11 @@ class Repair {
     Index* index_ = nullptr;
     std::set<std::string> beyond_;
     std::set<SessionId> writers_;               // that hold a lease
+    std::set<std::string> hopeless_;            // packs of which not even the table can be read
     std::map<ObjectId, Container> bad_;         // beyond mending, or missing
     std::map<RestorePointId, FoldedPoint> bad_points_;  // with the copy of their records
     std::map<ChunkId, std::vector<ChunkRange>> missing_;
+    std::set<ChunkId> tried_;  // to fetch
     CheckReport check_;
     RepairReport report_;
 };
@@ -134,8 +138,9 @@ Status Repair::remove_bad_fragments() {
 bool Repair::is_to_be_written_again(const FoldedPoint& point,
                                     const std::set<std::string>& present) const {
     const std::string name = point_name({point.source, point.inverted_time, point.id});
+    if (index_->is_condemned(point.id)) return false;
     if (is_beyond_mending(name)) return true;
-    if (present.contains(name) || index_->is_condemned(point.id)) return false;
+    if (present.contains(name)) return false;
     // A partial one goes when the next takes its place.
     const auto record = decode_restore_point(point.record);
     return record.ok() && !record->is_partial;
@@ -159,11 +164,44 @@ Status Repair::find_bad_containers() {
         for (const FoldedPoint& point : fragment->record().points)
             if (is_to_be_written_again(point, present)) bad_points_.emplace(point.id, point);
     }
+    return find_unnamed();
+}
+
+// Packs beyond mending that no fragment names, with a table that can still be read: what is in them is salvaged, too.
+Status Repair::find_unnamed() {
+    const std::set<ObjectId> named = index_->containers();
+    for (const std::string& name : beyond_) {
+        const bool is_data = name.starts_with("data/");
+        if (!is_data && !name.starts_with("meta/")) continue;
+        const auto session = SessionId::from_hex(std::string_view(name).substr(5, 16));
+        const auto id = ObjectId::from_hex(name.substr(name.rfind('/') + 1));
+        if (!session || !id || named.contains(*id)) continue;
+        if (writers_.contains(*session) || index_->is_condemned(*id)) continue;
+        const auto info = storage_.head(name);
+        if (!info.ok() && info.error().code() == ErrorCode::not_found) continue;
+        HF_TRY_STATUS(info);
+        const auto end = read_object_end(storage_, repository_.keyring(), name, info->bytes,
+                                         is_data ? ObjectKind::data_pack : ObjectKind::metadata_pack);
+        if (!end.ok() && !is_damage(end.error())) return end.error();
+        if (!end.ok() || !check_identity(*end, *id, name).ok()) {
+            hopeless_.insert(name);
+            continue;
+        }
+        IndexFragmentRecord found;
+        found.containers.push_back({end->trailer.header, *session, {}, 0, info->bytes});
+        found.chunks = locations_of(end->table, end->trailer.header, 0);
+        sort_chunks(found.chunks);
+        HF_TRY(auto flat, FlatFragment::from_memory(FlatFragment::layout(found)));
+        index_->add(std::move(flat), Index::Origin::pack_tables);
+        bad_.emplace(*id, found.containers[0]);
+    }
     return {};
 }
 
 Status Repair::salvage_chunk(const Container& container, const ChunkLocation& location) {
     if (index_->contains(location.id)) return {};
+    // Nothing proves them, and nobody needs them.
+    if (container.header.is_claim() && location.purpose == ChunkPurpose::fingerprints) return {};
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     const LocatedChunk chunk{container, location};
     const auto content = reader->read(chunk);
@@ -195,8 +233,25 @@ Status Repair::salvage() {
     return options_.dry_run ? ok_status() : session_->store();
 }
 
+// Fragments that name what a pruner has condemned are its matter: one that took their place would still name it when
+// the pruner has removed its tombstone. What is bad in them waits for the next repair.
+Status Repair::leave_condemned() {
+    return repository_.for_each_fragment([this](const ObjectInfo&, const FlatFragment& fragment,
+                                                bool is_superseded) -> Status {
+        const auto& containers = fragment.containers();
+        const bool names_condemned =
+            std::any_of(containers.begin(), containers.end(), [this](const Container& one) {
+                return index_->is_condemned(one.header.object);
+            });
+        if (names_condemned && !is_superseded)
+            for (const Container& one : containers) bad_.erase(one.header.object);
+        return {};
+    });
+}
+
 // So that nobody takes a lost chunk for one that is there.
 Status Repair::drop_from_index() {
+    if (!bad_.empty()) HF_TRY_STATUS(leave_condemned());
     if (bad_.empty()) return {};
     return repository_.for_each_fragment([this](const ObjectInfo& info,
                                                 const FlatFragment& fragment,
@@ -236,12 +291,7 @@ Status Repair::remove_bad_packs() {
     for (const auto& [id, container] : bad_)
         if (container.header.kind != ObjectKind::restore_point)
             HF_TRY_STATUS(storage_.remove(container_name(container)));
-    // Packs of which not even the table could be read.
-    for (const std::string& name : beyond_) {
-        if (!name.starts_with("data/") && !name.starts_with("meta/")) continue;
-        const auto session = SessionId::from_hex(std::string_view(name).substr(5, 16));
-        if (session && !writers_.contains(*session)) HF_TRY_STATUS(storage_.remove(name));
-    }
+    for (const std::string& name : hopeless_) HF_TRY_STATUS(storage_.remove(name));
     return storage_.barrier();
 }
 
@@ -285,15 +335,18 @@ Status Repair::fetch_missing() {
     if (options_.from == nullptr) return {};
     for (;;) {
         std::set<ChunkId> done;
+        const std::size_t tried_before = tried_.size();
         for (const auto& [id, parts] : missing_) {
             if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
             // One place that has all parts is the rule: thinning leaves what is needed.
+            // What comes again was fetched, and does not help: a run beyond its chunk's end.
+            if (!tried_.insert(id).second) continue;
             HF_TRY(const bool has_all, fetch(id, whole_chunk, done));
             for (const ChunkRange& part : parts)
                 if (!has_all) HF_TRY_STATUS(fetch(id, part, done));
         }
         report_.fetched_chunks += done.size();
-        if (done.empty() || options_.dry_run) return {};
+        if (done.empty() || tried_.size() == tried_before || options_.dry_run) return {};
         HF_TRY_STATUS(session_->store());
         HF_TRY_STATUS(look());
     }

@@ -60,6 +60,8 @@ Result<EncodedChunk> Synthesis::copy_of(const LocatedChunk& chunk, IndexPosition
 Status Synthesis::copy_part(const ChunkId& id, const ChunkRange& part) {
     if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
     HF_TRY(const LocatedChunk chunk, index_->locate(id, part));
+    // Nothing proves what a write-only client says of pages.
+    if (chunk.container.header.is_claim() && chunk.location.purpose == ChunkPurpose::fingerprints) return {};
     // Copied before, and named by a fragment since.
     if (chunk.container.session == session_->id()) return {};
     const auto position = index_->position_of(id, part);
@@ -79,7 +81,7 @@ Status Synthesis::copy_part(const ChunkId& id, const ChunkRange& part) {
 Status Synthesis::copy_fingerprints(const ChunkId& chunk) {
     const ChunkId id = fingerprints_id(repository_.keyring(), chunk);
     const auto located = index_->locate(id);
-    if (!located.ok() || located->container.header.is_claim()) return {};
+    if (!located.ok()) return {};
     return copy_part(id, whole_chunk);
 }
 
