@@ -52,6 +52,7 @@ struct Damaged {
     }
     Bytes get(const std::string& name) { return test.storage->get(name, UINT32_MAX).value(); }
     void put(const std::string& name, const Bytes& data) {
+        if (test.storage->put(name, data, Durability::immediate).ok()) return;
         auto writer = test.storage->begin_again(name).value();
         ASSERT_TRUE(writer->append(data).ok());
         ASSERT_TRUE(writer->commit(Durability::immediate).ok());
@@ -131,6 +132,26 @@ TEST(RepairTest, TheIndexIsMadeAgainFromPacksAlone) {
     EXPECT_EQ(one.repair().indexed_packs, 0u);
     for (const std::string& name : one.names("index/")) one.spoil(name, 16);
     EXPECT_GT(one.repair().indexed_packs, 0u);
+    one.expect_whole();
+}
+
+TEST(RepairTest, WhatCanBeReadOfDamagedPacksThatNoFragmentNamesIsKept) {
+    Damaged one(12);
+    for (const std::string& name : one.names("index/")) ASSERT_TRUE(one.test.storage->remove(name).ok());
+    for (const std::string& name : one.names("data/")) {
+        Bytes data = one.get(name);
+        std::fill(data.begin() + 1000, data.begin() + static_cast<std::ptrdiff_t>(data.size() / 3), 0);
+        one.put(name, data);
+    }
+    const RepairReport report = one.repair();
+    EXPECT_GT(report.lost_chunks, 0u);
+    EXPECT_GT(report.salvaged_chunks, 0u);
+    one.test.open();
+    for (const auto& [id, tree] : one.points) {
+        ModelSource source(tree);
+        one.test.backup(source, BackupType::incremental);
+    }
+    EXPECT_EQ(one.repair().problem_count, 0u);
     one.expect_whole();
 }
 

@@ -56,7 +56,7 @@ class Mending {
     Status compare(const ObjectInfo& info, const EnvelopeTrailer& trailer);
     Result<bool> mend(const ObjectInfo& info);
     Status mend_twins();
-    Status copy_twin(const std::string& from, const std::string& to);
+    Status copy_twin(const std::string& from, const std::string& to, bool is_there);
 
     Storage& storage_;
     const RepositoryId repository_;
@@ -149,15 +149,26 @@ Result<bool> Mending::mend(const ObjectInfo& info) {
     if (dry_run_) return true;
     HF_TRY(const auto writer, storage_.begin_again(info.name));
     HF_TRY_STATUS((*mender)->write([&](ByteSpan piece) { return writer->append(piece); }));
-    HF_TRY_STATUS(writer->commit(Durability::immediate));
+    const Status taken = writer->commit(Durability::immediate);
+    // Removed since it was read: so it stays.
+    if (!taken.ok() && taken.error().code() == ErrorCode::not_found) return true;
+    HF_TRY_STATUS(taken);
     return true;
 }
 
-Status Mending::copy_twin(const std::string& from, const std::string& to) {
+Status Mending::copy_twin(const std::string& from, const std::string& to, bool is_there) {
     HF_TRY(const Bytes object, storage_.get(from, max_twin_bytes));
-    HF_TRY(const auto writer, storage_.begin_again(to));
-    HF_TRY_STATUS(writer->append(object));
-    return writer->commit(Durability::immediate);
+    if (is_there) {
+        HF_TRY(const auto writer, storage_.begin_again(to));
+        HF_TRY_STATUS(writer->append(object));
+        HF_TRY_STATUS(writer->commit(Durability::immediate));
+    } else {
+        HF_TRY_STATUS(storage_.put(to, object, Durability::immediate));
+    }
+    // A key that is removed at the same moment must not stay by its second copy.
+    const auto source = storage_.head(from);
+    if (!source.ok() && source.error().code() == ErrorCode::not_found) return storage_.remove(to);
+    return source.ok() ? ok_status() : Status(source.error());
 }
 
 // A copy that is lost or beyond mending, from the other one.
@@ -167,7 +178,7 @@ Status Mending::mend_twins() {
         const std::string twin = twin_of(name);
         const auto other = found.find(twin);
         if (!is_whole || (other != found.end() && other->second)) continue;
-        if (!dry_run_) HF_TRY_STATUS(copy_twin(name, twin));
+        if (!dry_run_) HF_TRY_STATUS(copy_twin(name, twin, other != found.end()));
         report_.mended.push_back(twin);
         report_.beyond_mending.erase(twin);
     }

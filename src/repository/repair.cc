@@ -278,9 +278,13 @@ Status Repair::write_points_again() {
         const Bytes object = encode_record_object(
             repository_.keyring().object_again(ObjectKind::restore_point, id, repository_.random()),
             point.record);
-        HF_TRY(const auto writer, storage_.begin_again(name));
-        HF_TRY_STATUS(writer->append(object));
-        HF_TRY_STATUS(writer->commit(Durability::immediate));
+        if (is_beyond_mending(name)) {
+            HF_TRY(const auto writer, storage_.begin_again(name));
+            HF_TRY_STATUS(writer->append(object));
+            HF_TRY_STATUS(writer->commit(Durability::immediate));
+        } else {
+            HF_TRY_STATUS(storage_.put(name, object, Durability::immediate));
+        }
         std::erase(report_.beyond_mending, name);
         report_.mended.push_back(name);
     }

@@ -148,6 +148,7 @@ Result<SynthesizeReport> synthesize(Repository& repository,
                                     const std::string& program,
                                     Progress& progress,
                                     std::stop_token stop) {
+    if (point.is_damaged) return *point.damage;
     return Synthesis(repository, point, identity, progress, std::move(stop)).run(program);
 }
 

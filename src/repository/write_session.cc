@@ -248,10 +248,11 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     if (fenced) HF_TRY_STATUS(verify(record, name.id));
     remove_partial();
     fold();
+    // A fence that came after the point: the pruner sees the point, and takes away nothing of it. Looked for while
+    // the lease is there, and once more when it is not, for without a lease a point that is not verified goes.
+    if (!fenced) HF_TRY_STATUS(verify_if_fenced(name));
     lease_.give_back();
-    // A fence that came after the point: the pruner sees the point, and takes away nothing of it.
-    HF_TRY(const bool fenced_since, is_fenced(repository_, id()));
-    if (!fenced && fenced_since) HF_TRY_STATUS(set_verified(name.id));
+    if (!fenced) HF_TRY_STATUS(verify_if_fenced(name));
     return Committed{name.id, stored_bytes_};
 }
 
@@ -304,6 +305,15 @@ Status WriteSession::verify(const RestorePointRecord& record, const RestorePoint
     collect(*metadata_);
     HF_TRY_STATUS(write_fragment());
     return set_verified(point);
+}
+
+Status WriteSession::verify_if_fenced(const PointName& name) {
+    HF_TRY(const bool fenced, is_fenced(repository_, id()));
+    if (!fenced) return {};
+    HF_TRY_STATUS(set_verified(name.id));
+    const auto point = repository_.storage().head(point_name(name));
+    if (!point.ok() && point.error().code() == ErrorCode::not_found) return gone(point.error());
+    return point.ok() ? ok_status() : Status(point.error());
 }
 
 Status WriteSession::set_verified(const RestorePointId& point) {

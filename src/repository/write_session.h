@@ -80,6 +80,7 @@ class WriteSession {
     using Chunks = std::vector<EncodedChunk>;
     Result<PointName> put_point(const RestorePointRecord& record, std::span<Chunks> chunks);
     Status verify(const RestorePointRecord& record, const RestorePointId& point);
+    Status verify_if_fenced(const PointName& name);
     Status set_verified(const RestorePointId& point);
     Status store_again(const ChunkId& id, const ChunkRange& part);
     void fold();

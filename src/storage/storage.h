@@ -48,8 +48,8 @@ class Storage {
     // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
     virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
     virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
-    // The same for an object that takes the place of a damaged one, or of none: whatever happens, the name
-    // has the one or the other.
+    // The same for an object that takes the place of a damaged one: whatever happens, the name has the one or the
+    // other. When somebody has removed that meanwhile, commit() leaves it so: not_found.
     virtual Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) = 0;
     // Makes everything put with Durability::deferred, and every removal, survive a crash.
     virtual Status barrier() = 0;

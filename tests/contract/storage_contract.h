@@ -59,6 +59,21 @@ TEST_P(StorageContract, NamesAreWrittenOnce) {
     EXPECT_EQ(storage().get("config", 100).value(), pattern(10, 1));
 }
 
+TEST_P(StorageContract, ADamagedObjectIsWrittenAgainAndARemovedOneIsNot) {
+    ASSERT_TRUE(storage().put("data/x", pattern(5000, 1), Durability::immediate).ok());
+    EXPECT_EQ(storage().get("data/x", 10'000).value(), pattern(5000, 1));
+    auto writer = storage().begin_again("data/x").value();
+    ASSERT_TRUE(writer->append(pattern(9000, 2)).ok());
+    EXPECT_EQ(storage().get("data/x", 10'000).value(), pattern(5000, 1));
+    ASSERT_TRUE(writer->commit(Durability::immediate).ok());
+    EXPECT_EQ(storage().get("data/x", 10'000).value(), pattern(9000, 2));
+    auto late = storage().begin_again("data/x").value();
+    ASSERT_TRUE(late->append(pattern(100, 3)).ok());
+    ASSERT_TRUE(storage().remove("data/x").ok());
+    EXPECT_EQ(late->commit(Durability::immediate).error().code(), ErrorCode::not_found);
+    EXPECT_EQ(storage().head("data/x").error().code(), ErrorCode::not_found);
+}
+
 TEST_P(StorageContract, OfTwoThatPutOneNameOneWins) {
     std::atomic<int> winners = 0;
     {

@@ -145,6 +145,7 @@ TEST(CrashTest, WhatWasAcknowledgedSurvives) {
     for (int i = 0; i < count && failures < 10; ++i) {
         const std::uint64_t seed =
             seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : std::random_device()();
+        SCOPED_TRACE("HOLDFAST_TEST_SEED=" + std::to_string(seed));
         Crashes crashes(seed);
         for (const std::size_t calls : crashes.sample(seed_text != nullptr ? SIZE_MAX : sampled))
             for (unsigned state = 0; state < crash_states && failures < 10; ++state, ++states) {

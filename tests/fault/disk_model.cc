@@ -62,6 +62,8 @@ void DiskModel::apply(const SystemCall& call) {
             for (const auto& [number, node] : files_) sync_content(*node);
             return sync_names(nullptr);
         case Kind::rename: return change_name({now_.at(call.path), call.path, call.target});
+        case Kind::exchange:
+            return change_name({now_.at(call.path), call.path, call.target, now_.at(call.target)});
         case Kind::link: return change_name({now_.at(call.path), "", call.target});
         case Kind::remove: return change_name({now_.at(call.path), call.path, ""});
     }
@@ -85,6 +87,7 @@ void DiskModel::apply(Names& names, const NameChange& change) {
         if (found != names.end() && found->second == change.node) names.erase(found);
     }
     if (!change.to.empty()) names[change.to] = change.node;
+    if (change.other != nullptr) names[change.from] = change.other;
 }
 
 void DiskModel::apply(Bytes& content, const Change& change) {

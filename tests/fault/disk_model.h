@@ -49,10 +49,12 @@ class DiskModel {
     };
     using NodePtr = std::shared_ptr<Node>;
     using Names = std::map<std::string, NodePtr>;
-    // A change of names, of the node that had the name then. `from` loses it and `to` gets it.
+    // A change of names, of the node that had the name then. `from` loses it and `to` gets it;
+    // in an exchange `from` gets the node that `to` had.
     struct NameChange {
         NodePtr node;
         std::string from, to;
+        NodePtr other = nullptr;
     };
 
     static void apply(Names& names, const NameChange& change);

@@ -49,7 +49,11 @@ class Script {
             return holdfast::synthesize(place, promise, seed);
         });
     }
-    // Of what killed runs have left.
+    void damage() {
+        add("damage", [](const Place& place, Promise& promise, std::uint64_t seed) {
+            return holdfast::damage(place, promise, seed);
+        });
+    }
     void repair() {
         add("repair", [](const Place& place, Promise& promise, std::uint64_t seed) {
             return holdfast::repair(place, promise, seed);
@@ -120,7 +124,9 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     if (seed % 2 != 0) script.kill_and_repeat();
     script.backup("backup", 20);
     script.kill_and_repeat();
+    script.damage();
     script.repair();
+    if (seed % 2 == 0) script.kill_and_repeat();
     script.synthesize();
     if (seed % 3 == 1) script.kill_and_repeat();
     for (int i = 0; i < 8; ++i) script.change("delete", PointChange::remove);

@@ -27,6 +27,7 @@ struct Promise {
     };
     TimeNs now = epoch + 1'000'000 * ns_per_second;
     bool is_there = false;               // the repository
+    bool is_damaged = false;             // it rotted, no more than repair makes good
     std::vector<Point> points;           // in their order; those that were deleted stay here
     std::set<std::string> keys, passphrases;            // open it; keys are names of key files
     std::map<std::string, SecretKey> removed_keys;      // do not

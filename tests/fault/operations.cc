@@ -1,5 +1,6 @@
 #include "fault/operations.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -146,11 +147,32 @@ Status synthesize(const Place& place, Promise& promise, std::uint64_t seed) {
     return {};
 }
 
+Status damage(const Place& place, Promise& promise, std::uint64_t seed) {
+    constexpr std::size_t burst = 40;
+    std::mt19937_64 random(seed);
+    promise.is_damaged = true;
+    HF_TRY(const auto storage, LocalStorage::open(place.repository(), OpenMode::existing));
+    for (const char* folder : {"keys/", "data/", "meta/", "index/", "points/"}) {
+        HF_TRY(const auto objects, list_objects(*storage, folder));
+        for (const ObjectInfo& object : objects) {
+            // Of what is kept twice, one copy.
+            if (object.name.ends_with(".2") || random() % 3 == 0) continue;
+            HF_TRY(const UniqueFd file, open_file(place.repository() + "/" + object.name, O_WRONLY));
+            const Bytes lost(std::min<std::size_t>(burst, static_cast<std::size_t>(object.bytes)));
+            const auto place_of_it = static_cast<off_t>(random() % (object.bytes - lost.size() + 1));
+            if (::pwrite(file.get(), lost.data(), lost.size(), place_of_it) < 0)
+                return Error::from_errno(errno, object.name);
+        }
+    }
+    return {};
+}
+
 Status repair(const Place& place, Promise& promise, std::uint64_t seed) {
     Process process(promise.now += 60 * ns_per_second, seed);
     HF_TRY_STATUS(process.open(place, promise));
     Progress progress;
     HF_TRY_STATUS(run_repair(*process.repository, {}, this_process("host"), progress, {}));
+    promise.is_damaged = false;
     return {};
 }
 

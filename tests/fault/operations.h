@@ -30,6 +30,8 @@ Status init(const Place& place, Promise& promise, const std::string& key);
 Status back_up(const Place& place, Promise& promise, std::uint64_t seed, const Tree& tree, Walk walk);
 Status prune(const Place& place, Promise& promise, std::uint64_t seed, unsigned max_dead_percent);
 Status synthesize(const Place& place, Promise& promise, std::uint64_t seed);
+// The disk loses some bytes of objects of every kind.
+Status damage(const Place& place, Promise& promise, std::uint64_t seed);
 Status repair(const Place& place, Promise& promise, std::uint64_t seed);
 // Of the `which`-th of the points that it can be done to, if there is one.
 Status change_point(

@@ -264,8 +264,8 @@ mode_t mode_of(int flags, va_list arguments) {
 }  // namespace
 
 std::string describe(const SystemCall& call) {
-    static constexpr const char* names[] = {"create", "mkdir",    "write",  "resize", "fsync",
-                                            "fsync",  "syncfs",   "rename", "link",   "unlink"};
+    static constexpr const char* names[] = {"create", "mkdir",  "write",    "resize", "fsync", "fsync",
+                                            "syncfs", "rename", "exchange", "link",   "unlink"};
     std::string text = std::string(names[static_cast<std::size_t>(call.kind)]) + " /" + call.path;
     if (!call.target.empty()) text += " to /" + call.target;
     if (call.kind == Kind::write)
@@ -394,7 +394,9 @@ int syncfs(int fd) __THROW {
 }
 
 int renameat2(int from_at, const char* from, int to_at, const char* to, unsigned flags) __THROW {
-    return holdfast::do_rename(holdfast::SystemCall::Kind::rename, from_at, from, to_at, to, [&] {
+    const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
+    const auto kind = exchanges ? holdfast::SystemCall::Kind::exchange : holdfast::SystemCall::Kind::rename;
+    return holdfast::do_rename(kind, from_at, from, to_at, to, [&] {
         return ::syscall(SYS_renameat2, from_at, from, to_at, to, flags);
     });
 }

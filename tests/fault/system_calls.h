@@ -24,6 +24,7 @@ struct SystemCall {
         sync_directory,  // `path`
         sync_all,
         rename,          // `path` to `target`
+        exchange,        // what `path` names and what `target` names
         link,            // `target` is another name of `path`
         remove,          // a file or an empty directory
     };

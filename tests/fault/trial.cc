@@ -41,6 +41,7 @@ class StateTrial {
 Promise StateTrial::common(const Promise& before, const Promise& after) {
     Promise both = before;
     both.now = std::max(before.now, after.now);
+    both.is_damaged = before.is_damaged || after.is_damaged;
     both.points.clear();
     for (const Point& point : before.points) {
         const auto other = std::find_if(after.points.begin(), after.points.end(),
@@ -74,6 +75,10 @@ std::string StateTrial::look(bool compares_all) {
     if (!promise_.is_there) {
         const std::string wrong = begin_again();
         if (!wrong.empty()) return wrong;
+    }
+    if (promise_.is_damaged) {
+        const Status repaired = repair(place_, promise_, seed_);
+        if (!repaired.ok()) return "repair: " + repaired.error().describe();
     }
     Process process(promise_.now, seed_);
     const Status opened = process.open(place_, promise_);

@@ -216,7 +216,15 @@ Status LocalStorage::take_name(const std::string& temporary,
                                Existing existing) {
     const std::string path = path_of(name);
     if (existing == Existing::replace) {
-        if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+        // rename() would bring back what somebody has removed.
+        if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0) {
+            ::unlink(temporary.c_str());
+        } else {
+            if (errno != EINVAL && errno != ENOSYS) return Error::from_errno(errno, path);
+            // A file system without exchange: a moment is left in which a removal is undone.
+            HF_TRY_STATUS(head(name));
+            if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+        }
         std::lock_guard lock(mutex_);
         open_files_.erase(name);
         return {};

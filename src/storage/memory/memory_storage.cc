@@ -14,7 +14,10 @@ class MemoryStorage::Writer final : public ObjectWriter {
     Status commit(Durability durability) override {
         if (replaces_) {
             std::lock_guard lock(storage_.mutex_);
-            storage_.objects_[name_] = data_;
+            const auto found = storage_.objects_.find(name_);
+            if (found == storage_.objects_.end())
+                return Error(ErrorCode::not_found, name_ + ": no such object");
+            found->second = data_;
             return {};
         }
         return storage_.put(name_, data_, durability);
