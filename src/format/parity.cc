@@ -18,8 +18,8 @@ constexpr std::size_t max_parity = ParityLayout::max_parity_slices;
 constexpr std::uint64_t usual_data_slices = 240;
 // A streamed body has a parity slice for so many data slices, and at least two.
 constexpr std::size_t data_slices_a_parity_slice = 28, min_streamed_parity = 2;
-// Small objects: a lost sector of 4 KiB is eight slices.
-constexpr std::uint64_t small_slice_bytes = 512, slice_unit_bytes = 64;
+// Small objects: a lost sector of 4 KiB, wherever it is, touches eight cells at most.
+constexpr std::uint64_t small_slice_bytes = 704, slice_unit_bytes = 64;
 constexpr std::size_t table_bytes = 32;  // isa-l's, for one coefficient
 
 std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) { return (value + by - 1) / by; }

@@ -40,7 +40,7 @@ TEST(ParityTest, LayoutsFitTheirBodies) {
         if (bytes > 200'000) {
             EXPECT_LT(layout.slices_bytes(), bytes / 15) << bytes;
         }
-        EXPECT_LE(layout.slices_bytes(), bytes + 512 * 8) << bytes;
+        EXPECT_LE(layout.slices_bytes(), bytes + 704 * 8) << bytes;
     }
     EXPECT_EQ(parity_layout_of(0).scheme, 0);
 }
