@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include "api/point_operations.h"
+#include "api/key_operations.h"
 #include "cli/command.h"
 #include "cli/output.h"
 
@@ -12,7 +12,8 @@ nlohmann::json json_of(const KeySummary& key) {
             {"type", key.type},
             {"role", key.role},
             {"label", key.label},
-            {"created", format_rfc3339(key.created)}};
+            {"created", format_rfc3339(key.created)},
+            {"revoked", key.is_revoked}};
 }
 
 Command key_list() {
@@ -27,7 +28,7 @@ Command key_list() {
             if (!console.json)
                 print_line(key.id.substr(0, 12) + "  " + key.type + "  " + key.role + "  " +
                            format_rfc3339(key.created / ns_per_second * ns_per_second) + "  " +
-                           printable(key.label));
+                           printable(key.label) + (key.is_revoked ? "  REVOKED" : ""));
         }
         if (console.json) print_json({{"schema", 1}, {"keys", std::move(array)}});
         return ExitStatus::done;
@@ -84,6 +85,35 @@ Command key_remove() {
     return command;
 }
 
+Command key_revoke() {
+    auto id = std::make_shared<std::string>();
+    Command command;
+    command.name = "revoke";
+    command.summary = "remove a key, and keep what is written from now on from whoever has it";
+    command.operands = {{"ID", "a unique prefix is enough", id.get()}};
+    command.state = id;
+    command.run = [id](Console& console) -> Result<ExitStatus> {
+        HF_TRY_STATUS(revoke_key(console.access, *id));
+        if (console.json) print_json({{"schema", 1}, {"revoked", *id}});
+        else if (!console.quiet) print_line("revoked key " + *id);
+        return ExitStatus::done;
+    };
+    return command;
+}
+
+Command key_rotate() {
+    Command command;
+    command.name = "rotate";
+    command.summary = "protect what is written from now on with new keys, which all key holders get";
+    command.run = [](Console& console) -> Result<ExitStatus> {
+        HF_TRY_STATUS(rotate_keys(console.access));
+        if (console.json) print_json({{"schema", 1}, {"rotated", true}});
+        else if (!console.quiet) print_line("what is written from now on has new keys");
+        return ExitStatus::done;
+    };
+    return command;
+}
+
 Command key_recovery() {
     Command command;
     command.name = "recovery";
@@ -101,8 +131,8 @@ Command key_recovery() {
 Command key_command() {
     Command command;
     command.name = "key";
-    command.summary = "list, add and remove keys";
-    command.verbs = {key_list(), key_add(), key_remove(), key_recovery()};
+    command.summary = "list, add, change and remove keys";
+    command.verbs = {key_list(), key_add(), key_remove(), key_revoke(), key_rotate(), key_recovery()};
     return command;
 }
 

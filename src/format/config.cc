@@ -2,66 +2,11 @@
 
 #include <bit>
 
-#include "crypto/aead.h"
-
 namespace holdfast {
 namespace {
 
 Error bad_config() {
     return {ErrorCode::corrupt, "damaged repository configuration"};
-}
-
-// What stands before the bundles, byte by byte.
-Bytes clear_part(const ConfigRecord& config) {
-    Bytes data;
-    ByteWriter out(data);
-    out.bytes(config.repository.bytes);
-    out.u64(static_cast<std::uint64_t>(config.created));
-    out.u32(config.chunk_sizes.min_bytes);
-    out.u32(config.chunk_sizes.avg_bytes);
-    out.u32(config.chunk_sizes.max_bytes);
-    return data;
-}
-
-// A bundle is sealed once with a key of its own, so the counter is always zero.
-Bytes seal_bundle(ByteSpan plain,
-                  const SecretKey& key,
-                  std::string_view context,
-                  const ConfigRecord& config) {
-    Aead aead(AeadAlgorithm::aes_256_gcm, derive_key(context, key.bytes()));
-    Bytes sealed(plain.size() + aead_tag_bytes);
-    aead.seal(0, clear_part(config), plain, sealed);
-    return sealed;
-}
-
-Result<Bytes> open_bundle(ByteSpan sealed,
-                          const SecretKey& key,
-                          std::string_view context,
-                          const ConfigRecord& config) {
-    Aead aead(AeadAlgorithm::aes_256_gcm, derive_key(context, key.bytes()));
-    if (sealed.size() < aead_tag_bytes) return bad_config();
-    Bytes plain(sealed.size() - aead_tag_bytes);
-    HF_TRY_STATUS(aead.open(0, clear_part(config), sealed, plain));
-    return plain;
-}
-
-constexpr std::string_view full_context = "holdfast 2026 full bundle";
-constexpr std::string_view writer_context = "holdfast 2026 writer bundle";
-
-void encode_writer(const WriterSecrets& secrets, ByteWriter& out) {
-    out.bytes(secrets.hash_key.bytes());
-    out.bytes(secrets.chunker_key.bytes());
-    out.bytes(secrets.name_key.bytes());
-    out.bytes(secrets.seal_key);
-}
-
-WriterSecrets decode_writer(ByteReader& in) {
-    WriterSecrets secrets;
-    secrets.hash_key = SecretKey(in.array<32>());
-    secrets.chunker_key = SecretKey(in.array<32>());
-    secrets.name_key = SecretKey(in.array<32>());
-    secrets.seal_key = in.array<32>();
-    return secrets;
 }
 
 bool is_valid(const ChunkSizes& sizes) {
@@ -76,8 +21,19 @@ constexpr std::uint8_t flag_no_parity = 1;
 
 }  // namespace
 
+Bytes ConfigRecord::associated_data() const {
+    Bytes data;
+    ByteWriter out(data);
+    out.bytes(repository.bytes);
+    out.u64(static_cast<std::uint64_t>(created));
+    out.u32(chunk_sizes.min_bytes);
+    out.u32(chunk_sizes.avg_bytes);
+    out.u32(chunk_sizes.max_bytes);
+    return data;
+}
+
 void encode_config(const ConfigRecord& config, ByteWriter& out) {
-    out.bytes(clear_part(config));
+    out.bytes(config.associated_data());
     out.sized_bytes(config.full_bundle);
     out.sized_bytes(config.writer_bundle);
     if (!config.has_parity) out.u8(flag_no_parity);
@@ -102,59 +58,6 @@ Result<ConfigRecord> decode_config(ByteSpan data) {
     }
     if (!in.complete() || !is_valid(config.chunk_sizes)) return bad_config();
     return config;
-}
-
-Bytes seal_full_bundle(const FullSecrets& secrets,
-                       const SecretKey& master,
-                       const ConfigRecord& config) {
-    Bytes plain;
-    ByteWriter out(plain);
-    encode_writer(secrets.writer, out);
-    out.bytes(secrets.writer_master.bytes());
-    out.bytes(secrets.wrapping_key.bytes());
-    out.bytes(secrets.agreement_key.bytes());
-    Bytes sealed = seal_bundle(plain, master, full_context, config);
-    wipe(plain);
-    return sealed;
-}
-
-Result<FullSecrets> open_full_bundle(ByteSpan bundle,
-                                     const SecretKey& master,
-                                     const ConfigRecord& config) {
-    HF_TRY(Bytes plain, open_bundle(bundle, master, full_context, config));
-    ByteReader in(plain);
-    FullSecrets secrets;
-    secrets.writer = decode_writer(in);
-    secrets.writer_master = SecretKey(in.array<32>());
-    secrets.wrapping_key = SecretKey(in.array<32>());
-    secrets.agreement_key = SecretKey(in.array<32>());
-    const bool complete = in.complete();
-    wipe(plain);
-    if (!complete) return bad_config();
-    return secrets;
-}
-
-Bytes seal_writer_bundle(const WriterSecrets& secrets,
-                         const SecretKey& writer_master,
-                         const ConfigRecord& config) {
-    Bytes plain;
-    ByteWriter out(plain);
-    encode_writer(secrets, out);
-    Bytes sealed = seal_bundle(plain, writer_master, writer_context, config);
-    wipe(plain);
-    return sealed;
-}
-
-Result<WriterSecrets> open_writer_bundle(ByteSpan bundle,
-                                         const SecretKey& writer_master,
-                                         const ConfigRecord& config) {
-    HF_TRY(Bytes plain, open_bundle(bundle, writer_master, writer_context, config));
-    ByteReader in(plain);
-    WriterSecrets secrets = decode_writer(in);
-    const bool complete = in.complete();
-    wipe(plain);
-    if (!complete) return bad_config();
-    return secrets;
 }
 
 }  // namespace holdfast

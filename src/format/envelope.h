@@ -27,10 +27,15 @@ enum class ObjectKind : std::uint8_t {
     fence = 8,
     tombstone = 9,
     mark = 10,
+    key_epoch = 11,
 };
+// Kinds that are in clear, and no other kind may be: they lead to the keys.
+inline bool is_clear_kind(ObjectKind kind) {
+    return kind == ObjectKind::config || kind == ObjectKind::key_slot || kind == ObjectKind::key_epoch;
+}
 
 enum class KeyMode : std::uint8_t {
-    clear = 0,      // frames are not sealed (config and key slots seal what they hold themselves)
+    clear = 0,      // frames are not sealed (what is in clear seals itself what it must)
     symmetric = 1,  // the object's key is derived from the epoch's wrapping key and the object id
     sealed = 2,     // a random key, sealed to the epoch's X25519 public key
 };

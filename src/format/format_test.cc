@@ -250,35 +250,6 @@ TEST(IndexFragmentTest, LocationsBeyondTheirContainerAreRefused) {
     EXPECT_FALSE(decode_index_fragment(encode_index_fragment(record)).ok());
 }
 
-TEST(ConfigTest, BundlesOpenWithTheirKeyAndRepositoryOnly) {
-    FullSecrets secrets;
-    secrets.writer.hash_key = derive_key("t", as_bytes("1"));
-    secrets.wrapping_key = derive_key("t", as_bytes("2"));
-    const SecretKey master = derive_key("t", as_bytes("3"));
-    ConfigRecord repository, other;
-    other.chunk_sizes.avg_bytes *= 2;
-    const Bytes bundle = seal_full_bundle(secrets, master, repository);
-    const auto opened = open_full_bundle(bundle, master, repository);
-    EXPECT_TRUE(opened.value().wrapping_key.equals(secrets.wrapping_key));
-    EXPECT_FALSE(open_full_bundle(bundle, secrets.wrapping_key, repository).ok());
-    EXPECT_FALSE(open_full_bundle(bundle, master, other).ok());
-}
-
-TEST(KeySlotTest, OpensWithItsSecretOnlyAndBindsItsRole) {
-    KeySlotRecord slot;
-    const SecretKey secret = derive_key("t", as_bytes("4")), master = derive_key("t", as_bytes("5"));
-    slot.id = key_slot_id_of(secret, KeySlotType::key_file);
-    lock_key_slot(slot, secret, master, {});
-    EXPECT_TRUE(unlock_key_slot(slot, secret, {}).value().equals(master));
-    EXPECT_EQ(unlock_key_slot(slot, master, {}).error().code(), ErrorCode::wrong_key);
-    Bytes data;
-    ByteWriter out(data);
-    encode_key_slot(slot, out);
-    KeySlotRecord again = decode_key_slot(data).value();
-    again.role = KeyRole::writer;
-    EXPECT_FALSE(unlock_key_slot(again, secret, {}).ok());
-}
-
 TEST(LeaseTest, RecordsRoundTrip) {
     const LeaseRecord lease{SessionId{}, 3, 4, 5, "host", "machine", "boot", 77, 88};
     EXPECT_EQ(decode_lease(encode_lease(lease)).value(), lease);

@@ -118,7 +118,8 @@ std::string container_name(const Container& container) {
         case ObjectKind::lease:
         case ObjectKind::fence:
         case ObjectKind::tombstone:
-        case ObjectKind::mark: break;
+        case ObjectKind::mark:
+        case ObjectKind::key_epoch: break;
     }
     HF_CHECK(false);  // a container is a pack or a restore point
     return {};

@@ -31,6 +31,18 @@ Bytes associated_data(const KeySlotRecord& slot, const RepositoryId& repository)
     return data;
 }
 
+// What the epoch signs.
+Bytes signed_part(const KeySlotRecord& slot, const RepositoryId& repository) {
+    Bytes message;
+    ByteWriter out(message);
+    out.bytes(as_bytes("holdfast 2026 signed key slot"));
+    out.bytes(repository.bytes);
+    KeySlotRecord unsigned_slot = slot;
+    unsigned_slot.certificate->signature = {};
+    encode_key_slot(unsigned_slot, out);
+    return message;
+}
+
 }  // namespace
 
 void encode_key_slot(const KeySlotRecord& slot, ByteWriter& out) {
@@ -44,6 +56,11 @@ void encode_key_slot(const KeySlotRecord& slot, ByteWriter& out) {
     out.bytes(slot.salt);
     out.bytes(slot.commitment);
     out.sized_bytes(slot.sealed_master);
+    if (!slot.certificate) return;
+    out.u16(slot.certificate->epoch);
+    out.bytes(slot.certificate->seal_key);
+    out.bytes(slot.certificate->verify_key);
+    out.bytes(slot.certificate->signature);
 }
 
 Result<KeySlotRecord> decode_key_slot(ByteSpan data) {
@@ -60,6 +77,14 @@ Result<KeySlotRecord> decode_key_slot(ByteSpan data) {
     slot.commitment = in.array<32>();
     const ByteSpan sealed = in.sized_bytes(4096);
     slot.sealed_master.assign(sealed.begin(), sealed.end());
+    if (in.ok() && !in.at_end()) {
+        KeySlotCertificate& certificate = slot.certificate.emplace();
+        certificate.epoch = in.u16();
+        certificate.seal_key = in.array<32>();
+        certificate.verify_key = in.array<32>();
+        certificate.signature = in.array<64>();
+        if (certificate.epoch == 0) return bad_slot();
+    }
     if (!in.complete() || type < 1 || type > 3 || role < 1 || role > 2) return bad_slot();
     if (slot.sealed_master.size() != SecretKey::size + aead_tag_bytes) return bad_slot();
     slot.type = static_cast<KeySlotType>(type);
@@ -100,6 +125,30 @@ Result<SecretKey> unlock_key_slot(const KeySlotRecord& slot,
                             master.writable());
     if (!opened.ok()) return std::move(opened).error().with_context("opening a key slot");
     return master;
+}
+
+KeySlotSecrets key_slot_secrets_of(const SecretKey& secret, const KeySlotId& id) {
+    const SecretKey key = slot_key(secret, id);
+    return {derive_key("holdfast 2026 key slot agreement key", key.bytes()),
+            derive_key("holdfast 2026 key slot signing key", key.bytes())};
+}
+
+void certify_key_slot(KeySlotRecord& slot,
+                      const SecretKey& secret,
+                      std::uint16_t epoch,
+                      const SecretKey& epoch_signing_key,
+                      const RepositoryId& repository) {
+    const KeySlotSecrets secrets = key_slot_secrets_of(secret, slot.id);
+    slot.certificate = KeySlotCertificate{epoch, agreement_public_key(secrets.agreement_key),
+                                          signing_public_key(secrets.signing_key), {}};
+    slot.certificate->signature = sign(epoch_signing_key, signed_part(slot, repository));
+}
+
+bool is_certified(const KeySlotRecord& slot,
+                  const PublicKey& epoch_verify_key,
+                  const RepositoryId& repository) {
+    return slot.certificate && signature_is_valid(epoch_verify_key, signed_part(slot, repository),
+                                                  slot.certificate->signature);
 }
 
 }  // namespace holdfast

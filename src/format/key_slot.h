@@ -2,6 +2,8 @@
 // docs/format.md#key-slots.
 #pragma once
 
+#include <optional>
+
 #include "base/clock.h"
 #include "base/result.h"
 #include "crypto/key_agreement.h"
@@ -15,6 +17,15 @@ using KeySlotId = Id<struct KeySlotTag, 16>;
 enum class KeySlotType : std::uint8_t { key_file = 1, passphrase = 2, recovery = 3 };
 enum class KeyRole : std::uint8_t { full = 1, writer = 2 };
 
+// What makes a slot known to who never sees its secret: a later epoch's master key is sealed to it, and what its owner
+// signs is checked with it.
+struct KeySlotCertificate {
+    std::uint16_t epoch = 1;      // of the master key in the slot, and of the signature
+    PublicKey seal_key{};         // X25519
+    PublicKey verify_key{};       // Ed25519
+    Signature signature{};        // the epoch's, of all of the record before it
+};
+
 // The record of an object below `keys/` (in clear, but for the sealed master key).
 struct KeySlotRecord {
     KeySlotId id;
@@ -26,6 +37,10 @@ struct KeySlotRecord {
     std::array<std::uint8_t, 16> salt{};    // passphrase only
     std::array<std::uint8_t, 32> commitment{};
     Bytes sealed_master;
+    // Not in slots of programs before there were epochs.
+    std::optional<KeySlotCertificate> certificate;
+
+    std::uint16_t epoch() const { return certificate ? certificate->epoch : 1; }
 };
 
 void encode_key_slot(const KeySlotRecord& slot, ByteWriter& out);
@@ -44,5 +59,22 @@ void lock_key_slot(KeySlotRecord& slot,
 Result<SecretKey> unlock_key_slot(const KeySlotRecord& slot,
                                   const SecretKey& secret,
                                   const RepositoryId& repository);
+
+// The secret halves of a slot's public keys.
+struct KeySlotSecrets {
+    SecretKey agreement_key;
+    SecretKey signing_key;
+};
+KeySlotSecrets key_slot_secrets_of(const SecretKey& secret, const KeySlotId& id);
+// The last step in making a slot.
+void certify_key_slot(KeySlotRecord& slot,
+                      const SecretKey& secret,
+                      std::uint16_t epoch,
+                      const SecretKey& epoch_signing_key,
+                      const RepositoryId& repository);
+// Whether the epoch of this key has signed the slot.
+bool is_certified(const KeySlotRecord& slot,
+                  const PublicKey& epoch_verify_key,
+                  const RepositoryId& repository);
 
 }  // namespace holdfast

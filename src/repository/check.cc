@@ -361,8 +361,8 @@ void Check::check_other_objects() {
         else if (name.starts_with("marks/")) kind = ObjectKind::mark;
         else if (name.starts_with("fences/")) kind = ObjectKind::fence;
         else if (name.starts_with("tombstones/")) kind = ObjectKind::tombstone;
-        else if (name.starts_with("keys/")) {
-            check_clear_object(name, ObjectKind::key_slot);
+        else if (const auto clear = clear_kind_of(name); clear && *clear != ObjectKind::config) {
+            check_clear_object(name, *clear);
             continue;
         } else continue;
         const auto point = parse_point_name(name);
@@ -403,10 +403,8 @@ void Check::check_clear_object(const std::string& name, ObjectKind kind) {
     if (!object.ok()) return problem(name + ": " + object.error().message());
     const auto record = open_clear_object(*object, kind);
     if (!record.ok()) return problem(named(name, record.error()));
-    if (kind != ObjectKind::key_slot) return;
-    const auto slot = decode_key_slot(*record);
-    if (!slot.ok()) problem(named(name, slot.error()));
-    else if (!name.starts_with(key_slot_name(slot->id))) problem(name + ": not the slot that its name says");
+    const Status right = check_clear_record(name, *record);
+    if (!right.ok()) problem(named(name, right.error()));
 }
 
 bool Check::check_run(const Run& run) {

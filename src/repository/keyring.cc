@@ -23,27 +23,25 @@ void append_commitment(const SecretKey& key, EnvelopeHeader& header) {
 
 }  // namespace
 
-Keyring::Keyring(const RepositoryId& repository, FullSecrets secrets)
-    : repository_(repository), role_(KeyRole::full), secrets_(std::move(secrets)) {
-    derive();
+Keyring::Keyring(const RepositoryId& repository, std::vector<FullSecrets> epochs)
+    : Keyring(repository, epochs.back().writer, static_cast<std::uint16_t>(epochs.size())) {
+    role_ = KeyRole::full;
+    for (FullSecrets& secrets : epochs) {
+        const SecretKey object_key = derive_key("holdfast 2026 object key", secrets.wrapping_key.bytes());
+        epochs_.push_back({std::move(secrets), object_key});
+    }
 }
 
-Keyring::Keyring(const RepositoryId& repository, WriterSecrets secrets)
-    : repository_(repository), role_(KeyRole::writer) {
-    secrets_.writer = std::move(secrets);
-    derive();
-}
-
-void Keyring::derive() {
-    const auto& hash_key = secrets_.writer.hash_key.bytes();
+Keyring::Keyring(const RepositoryId& repository, WriterSecrets secrets, std::uint16_t epoch)
+    : repository_(repository), role_(KeyRole::writer), epoch_(epoch), writer_(std::move(secrets)) {
+    const auto& hash_key = writer_.hash_key.bytes();
     member_key_ = derive_key("holdfast 2026 member hash", hash_key);
     id_key_ = derive_key("holdfast 2026 chunk id", hash_key);
-    object_key_ = derive_key("holdfast 2026 object key", secrets_.wrapping_key.bytes());
 }
 
 const FullSecrets& Keyring::full() const {
     HF_CHECK(role_ == KeyRole::full);
-    return secrets_;
+    return epochs_.back().secrets;
 }
 
 SourceId Keyring::source_id(std::string_view host, std::string_view name) const {
@@ -51,20 +49,20 @@ SourceId Keyring::source_id(std::string_view host, std::string_view name) const 
     ByteWriter out(message);
     out.sized_text(host);
     out.sized_text(name);
-    const Digest digest = keyed_hash(secrets_.writer.name_key, message);
+    const Digest digest = keyed_hash(writer_.name_key, message);
     SourceId id;
     std::copy_n(digest.bytes.begin(), id.bytes.size(), id.bytes.begin());
     return id;
 }
 
 EnvelopeHeader Keyring::header_of(ObjectKind kind, const ObjectId& id) const {
-    HF_CHECK(kind != ObjectKind::config && kind != ObjectKind::key_slot);
+    HF_CHECK(!is_clear_kind(kind));
     EnvelopeHeader header;
     header.kind = kind;
     header.aead = preferred_aead();
     header.repository = repository_;
     header.object = id;
-    header.key_epoch = 1;
+    header.key_epoch = epoch_;
     return header;
 }
 
@@ -75,7 +73,7 @@ ObjectKey Keyring::new_object(ObjectKind kind, Random& random) const {
     result.has_parity = has_parity_;
     result.header = header_of(kind, id);
     result.header.key_mode = KeyMode::symmetric;
-    result.key = SecretKey(keyed_hash(object_key_, id.bytes).bytes);
+    result.key = SecretKey(keyed_hash(epochs_.back().object_key, id.bytes).bytes);
     append_commitment(result.key, result.header);
     return result;
 }
@@ -89,11 +87,11 @@ ObjectKey Keyring::object_again(ObjectKind kind, const ObjectId& id, Random& ran
     result.key = SecretKey(random.array<32>());
     const SecretKey ephemeral(random.array<32>());
     const PublicKey public_key = agreement_public_key(ephemeral);
-    const auto shared = agree(ephemeral, secrets_.writer.seal_key);
+    const auto shared = agree(ephemeral, writer_.seal_key);
     HF_CHECK(shared.ok());
     header.key_block.assign(public_key.begin(), public_key.end());
     header.key_block.resize(32 + SecretKey::size + aead_tag_bytes);
-    Aead(AeadAlgorithm::aes_256_gcm, seal_key_of(*shared, public_key, secrets_.writer.seal_key))
+    Aead(AeadAlgorithm::aes_256_gcm, seal_key_of(*shared, public_key, writer_.seal_key))
         .seal(0, header.object.bytes, result.key.bytes(),
               MutableByteSpan(header.key_block).subspan(32));
     append_commitment(result.key, header);
@@ -106,18 +104,19 @@ Result<SecretKey> Keyring::object_key(const EnvelopeHeader& header) const {
         return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
     if (header.repository != repository_)
         return Error(ErrorCode::corrupt, "an object of another repository");
-    if (header.key_epoch != 1)
+    if (header.key_epoch < first_key_epoch || header.key_epoch > epoch_)
         return Error(ErrorCode::wrong_key, "no key for epoch " + std::to_string(header.key_epoch));
+    const Epoch& epoch = epochs_[header.key_epoch - first_key_epoch];
     SecretKey key;
     const ByteSpan block = header.key_block;
     if (header.key_mode == KeyMode::symmetric) {
-        key = SecretKey(keyed_hash(object_key_, header.object.bytes).bytes);
+        key = SecretKey(keyed_hash(epoch.object_key, header.object.bytes).bytes);
     } else {
         PublicKey ephemeral;
         std::copy_n(block.begin(), ephemeral.size(), ephemeral.begin());
-        HF_TRY(const SecretKey shared, agree(secrets_.agreement_key, ephemeral));
+        HF_TRY(const SecretKey shared, agree(epoch.secrets.agreement_key, ephemeral));
         Aead aead(AeadAlgorithm::aes_256_gcm,
-                  seal_key_of(shared, ephemeral, secrets_.writer.seal_key));
+                  seal_key_of(shared, ephemeral, epoch.secrets.writer.seal_key));
         HF_TRY_STATUS(aead.open(0, header.object.bytes, block.subspan(32, 48), key.writable()));
     }
     const Digest commitment = key_commitment(key, header.object);

@@ -5,7 +5,7 @@
 #include "base/result.h"
 #include "format/chunk.h"
 #include "format/config.h"
-#include "format/key_slot.h"
+#include "format/key_epoch.h"
 
 namespace holdfast {
 
@@ -19,15 +19,18 @@ struct ObjectKey {
 // Immutable after construction; thread-safe.
 class Keyring {
   public:
-    Keyring(const RepositoryId& repository, FullSecrets secrets);
-    // A write-only client: seals objects that it cannot open.
-    Keyring(const RepositoryId& repository, WriterSecrets secrets);
+    // The secrets of each epoch, the first one first; what is new is of the last one.
+    Keyring(const RepositoryId& repository, std::vector<FullSecrets> epochs);
+    // A write-only client: seals objects that it cannot open, in the last epoch.
+    Keyring(const RepositoryId& repository, WriterSecrets secrets, std::uint16_t epoch = first_key_epoch);
 
     const RepositoryId& repository() const { return repository_; }
     KeyRole role() const { return role_; }
     // Whether new objects get parity; they do, unless this says otherwise. Before the keyring is shared.
     void set_parity(bool has_parity) { has_parity_ = has_parity; }
-    const WriterSecrets& writer() const { return secrets_.writer; }
+    // The last epoch, and its secrets.
+    std::uint16_t epoch() const { return epoch_; }
+    const WriterSecrets& writer() const { return writer_; }
     // Full secrets; only for role full.
     const FullSecrets& full() const;
 
@@ -37,22 +40,27 @@ class Keyring {
 
     SourceId source_id(std::string_view host, std::string_view name) const;
 
-    // A fresh object id and key. `kind` must not be config or key_slot.
+    // A fresh object id and key. `kind` must be one whose objects are sealed.
     ObjectKey new_object(ObjectKind kind, Random& random) const;
     // The same with an id that has had another key: a fresh one, sealed, for no key may seal two objects.
     ObjectKey object_again(ObjectKind kind, const ObjectId& id, Random& random) const;
-    // Errors: wrong_key, permission_denied for a write-only client, corrupt.
+    // Errors: wrong_key for an epoch that is not known, permission_denied for a write-only client, corrupt.
     Result<SecretKey> object_key(const EnvelopeHeader& header) const;
 
   private:
-    void derive();
     EnvelopeHeader header_of(ObjectKind kind, const ObjectId& id) const;
 
     RepositoryId repository_;
     KeyRole role_;
     bool has_parity_ = true;
-    FullSecrets secrets_;
-    SecretKey member_key_, id_key_, object_key_;
+    std::uint16_t epoch_;
+    WriterSecrets writer_;
+    struct Epoch {
+        FullSecrets secrets;
+        SecretKey object_key;
+    };
+    std::vector<Epoch> epochs_;  // empty for a write-only client
+    SecretKey member_key_, id_key_;
 };
 
 }  // namespace holdfast

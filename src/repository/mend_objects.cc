@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t read_bytes_at_once = 1u << 20;
 constexpr std::uint64_t max_twin_bytes = 1u << 20;
-constexpr std::string_view second_copy = ".2";
 
 // Misplaced: another object than its name says; nothing can make it the right one.
 enum class State : std::uint8_t { whole, damaged, misplaced, newer, gone };
@@ -23,15 +22,6 @@ std::optional<ObjectId> id_in_name(const std::string& name) {
         if (name.starts_with(folder) && name.size() > 32)
             return ObjectId::from_hex(std::string_view(name).substr(name.size() - 32));
     return std::nullopt;
-}
-
-bool has_twin(const std::string& name) {
-    return name == "config" || name == "config.2" || name.starts_with("keys/");
-}
-
-std::string twin_of(const std::string& name) {
-    return name.ends_with(second_copy) ? name.substr(0, name.size() - second_copy.size())
-                                       : name + std::string(second_copy);
 }
 
 class Mending {
@@ -51,7 +41,7 @@ class Mending {
 
   private:
     bool belongs_here(const EnvelopeHeader& header, const std::string& name) const;
-    bool holds_its_slot(const std::string& name);
+    bool holds_what_its_name_says(const std::string& name, ObjectKind kind);
     Result<State> state_of(const ObjectInfo& info);
     Status compare(const ObjectInfo& info, const EnvelopeTrailer& trailer);
     Result<bool> mend(const ObjectInfo& info);
@@ -72,14 +62,12 @@ bool Mending::belongs_here(const EnvelopeHeader& header, const std::string& name
     return header.repository == repository_ && (!id || *id == header.object);
 }
 
-// A key slot's id stands in its record.
-bool Mending::holds_its_slot(const std::string& name) {
+// What is in clear says in its record which one it is.
+bool Mending::holds_what_its_name_says(const std::string& name, ObjectKind kind) {
     const auto object = storage_.get(name, max_twin_bytes);
     if (!object.ok()) return false;
-    const auto record = open_clear_object(*object, ObjectKind::key_slot);
-    if (!record.ok()) return false;
-    const auto slot = decode_key_slot(*record);
-    return slot.ok() && name.starts_with(key_slot_name(slot->id));
+    const auto record = open_clear_object(*object, kind);
+    return record.ok() && check_clear_record(name, *record).ok();
 }
 
 // Body, parity and tail against what the trailer says. Errors: corrupt.
@@ -128,7 +116,8 @@ Result<State> Mending::state_of(const ObjectInfo& info) {
     if (!belongs_here(trailer->header, info.name)) return State::misplaced;
     const Status compared = compare(info, *trailer);
     if (!compared.ok()) return judge(compared.error());
-    if (info.name.starts_with("keys/") && !holds_its_slot(info.name)) return State::misplaced;
+    const auto kind = clear_kind_of(info.name);
+    if (kind && !holds_what_its_name_says(info.name, *kind)) return State::misplaced;
     return State::whole;
 }
 
@@ -203,7 +192,7 @@ Result<MendReport> Mending::run() {
         } else if (state == State::damaged || state == State::misplaced) {
             report_.beyond_mending.insert(info.name);
         }
-        if (has_twin(info.name) && state != State::newer)
+        if (clear_kind_of(info.name) && state != State::newer)
             twins_[info.name] = state == State::whole;
     }
     HF_TRY_STATUS(mend_twins());

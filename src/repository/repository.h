@@ -8,6 +8,7 @@
 #include "format/lease.h"
 #include "format/restore_point.h"
 #include "repository/chunk_reader.h"
+#include "repository/clear_objects.h"
 #include "repository/member_cache.h"
 
 namespace holdfast {
@@ -189,7 +190,7 @@ class Repository {
     Random& random_;
     ConfigRecord config_;
     SecretKey master_;
-    std::optional<Keyring> keyring_;
+    std::unique_ptr<Keyring> keyring_;
     std::string cache_directory_;
     std::unique_ptr<MemberCache> members_;
 
@@ -203,14 +204,5 @@ class Repository {
     Index index_;
     std::optional<ChunkReader> chunks_;
 };
-
-// Reading config and key slots, shared by open and the key verbs.
-Result<ConfigRecord> read_config(Storage& storage);
-Result<std::vector<KeySlotRecord>> read_key_slots(Storage& storage);
-inline std::string key_slot_name(const KeySlotId& id) { return "keys/" + id.hex(); }
-Status write_key_slot(Storage& storage,
-                      const KeySlotRecord& slot,
-                      const RepositoryId& repository,
-                      Random& random);
 
 }  // namespace holdfast

@@ -1,93 +1,12 @@
 // Making and opening repositories: configuration and key slots.
 #include "repository/repository.h"
 
+#include <algorithm>
+
 #include "base/file_io.h"
+#include "repository/key_epochs.h"
 
 namespace holdfast {
-namespace {
-
-constexpr std::uint64_t max_clear_object_bytes = 1u << 20;
-
-// Config and key slots are kept twice, under two names.
-constexpr std::string_view second_copy = ".2";
-
-Status put_twice(Storage& storage, const std::string& name, ByteSpan object) {
-    const std::string second = name + std::string(second_copy);
-    for (const std::string& one : {second, name}) {
-        Status put = storage.put(one, object, Durability::immediate);
-        if (put.ok()) continue;
-        // Nobody is told of it: half of it would open the repository, or stand in the way of the next try. It
-        // may be there although its put has failed.
-        if (put.error().code() != ErrorCode::already_exists) (void)storage.remove(one).ok();
-        if (one == name) (void)storage.remove(second).ok();
-        return put;
-    }
-    return {};
-}
-
-// The first copy that is whole, else the first one that parity can mend. Errors: those of the first copy.
-Result<Bytes> read_either(Storage& storage, const std::string& name, ObjectKind kind) {
-    const auto read_one = [&](const std::string& one, OnDamage on_damage) -> Result<Bytes> {
-        HF_TRY(Bytes object, storage.get(one, max_clear_object_bytes));
-        if (on_damage == OnDamage::mend) {
-            HF_TRY(object, mended_object(storage, one, object.size(), max_clear_object_bytes));
-        }
-        auto record = open_clear_object(object, kind);
-        if (!record.ok()) return std::move(record).error().with_context("reading " + one);
-        return record;
-    };
-    const std::string second = name + std::string(second_copy);
-    const auto first = read_one(name, OnDamage::fail);
-    if (first.ok() || first.error().code() == ErrorCode::unsupported) return first;
-    for (const OnDamage on_damage : {OnDamage::fail, OnDamage::mend})
-        for (const std::string& copy : {name, second})
-            if (auto read = read_one(copy, on_damage); read.ok()) return read;
-    return first;
-}
-
-}  // namespace
-
-Result<ConfigRecord> read_config(Storage& storage) {
-    auto record = read_either(storage, "config", ObjectKind::config);
-    if (!record.ok()) {
-        if (record.error().code() == ErrorCode::not_found)
-            return Error(ErrorCode::not_found, "no repository at " + storage.description());
-        return std::move(record).error();
-    }
-    return decode_config(*record);
-}
-
-Result<std::vector<KeySlotRecord>> read_key_slots(Storage& storage) {
-    std::vector<KeySlotRecord> slots;
-    HF_TRY(const auto objects, list_objects(storage, "keys/"));
-    std::set<std::string> names;
-    for (const ObjectInfo& info : objects) {
-        // One copy is enough to open the repository, so it is listed by either.
-        const bool is_second = info.name.ends_with(second_copy);
-        names.insert(info.name.substr(0, info.name.size() - (is_second ? second_copy.size() : 0)));
-    }
-    for (const std::string& name : names) {
-        // A slot that is damaged in both copies, or of a kind to come, must not shut out the others.
-        const auto record = read_either(storage, name, ObjectKind::key_slot);
-        if (!record.ok()) continue;
-        auto slot = decode_key_slot(*record);
-        if (slot.ok()) slots.push_back(std::move(slot).value());
-    }
-    return slots;
-}
-
-Status write_key_slot(Storage& storage,
-                      const KeySlotRecord& slot,
-                      const RepositoryId& repository,
-                      Random& random) {
-    Bytes record;
-    ByteWriter out(record);
-    encode_key_slot(slot, out);
-    return put_twice(storage,
-                     key_slot_name(slot.id),
-                     encode_clear_object(ObjectKind::key_slot, repository, record, random));
-}
-
 Result<Repository::NewKeys> Repository::init(Storage& storage,
                                              const Repository* like,
                                              const std::optional<std::string>& passphrase,
@@ -110,10 +29,7 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
         secrets.writer.hash_key = like->keyring().writer().hash_key;
         secrets.writer.chunker_key = like->keyring().writer().chunker_key;
     }
-    secrets.agreement_key = fresh();
-    secrets.writer.seal_key = agreement_public_key(secrets.agreement_key);
-    secrets.writer_master = fresh();
-    secrets.wrapping_key = fresh();
+    renew_epoch_secrets(secrets, random);
     const SecretKey master = fresh();
 
     ConfigRecord config;
@@ -121,9 +37,9 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
     config.created = clock.now();
     config.has_parity = has_parity;
     if (like != nullptr) config.chunk_sizes = like->config().chunk_sizes;
-    config.full_bundle = seal_full_bundle(secrets, master, config);
-    config.writer_bundle =
-        seal_writer_bundle(secrets.writer, secrets.writer_master, config);
+    const Bytes associated = config.associated_data();
+    config.full_bundle = seal_full_bundle(secrets, master, associated);
+    config.writer_bundle = seal_writer_bundle(secrets.writer, secrets.writer_master, associated);
 
     NewKeys keys{fresh(), fresh()};
     std::vector<std::pair<KeySlotRecord, SecretKey>> slots;
@@ -147,54 +63,90 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
     for (auto& [slot, secret] : slots) {
         slot.created = clock.now();
         lock_key_slot(slot, secret, master, config.repository);
+        certify_key_slot(slot, secret, first_key_epoch, secrets.signing_key(), config.repository);
         HF_TRY_STATUS(write_key_slot(storage, slot, config.repository, random));
     }
     HF_TRY_STATUS(keep(keys, config.repository));
-    Bytes record;
-    ByteWriter out(record);
-    encode_config(config, out);
     // The configuration comes last: without it there is no repository yet.
-    HF_TRY_STATUS(put_twice(
-        storage, "config",
-        encode_clear_object(ObjectKind::config, config.repository, record, random)));
+    HF_TRY_STATUS(write_config(storage, config, random));
     return keys;
 }
 
 namespace {
 
-struct Unlocked {
-    SecretKey master;
-    KeyRole role;
-};
-
-Result<Unlocked> unlock_with_secret(Storage& storage,
+// The slot that a secret is of, and what it opens.
+Result<OpenedKeys> open_with_secret(Storage& storage,
+                                    const ConfigRecord& config,
+                                    const std::vector<KeyEpochRecord>& epochs,
                                     const SecretKey& secret,
-                                    KeySlotType type,
-                                    const RepositoryId& repository) {
-    const std::string name = key_slot_name(key_slot_id_of(secret, type));
-    auto record = read_either(storage, name, ObjectKind::key_slot);
-    if (!record.ok()) {
-        if (record.error().code() == ErrorCode::not_found)
-            return Error(ErrorCode::wrong_key, "the key does not open this repository");
-        return std::move(record).error();
-    }
-    HF_TRY(const KeySlotRecord slot, decode_key_slot(*record));
-    HF_TRY(SecretKey master, unlock_key_slot(slot, secret, repository));
-    return Unlocked{master, slot.role};
+                                    KeySlotType type) {
+    HF_TRY(const KeySlotRecord slot, read_key_slot(storage, key_slot_id_of(secret, type)));
+    return open_keys(config, epochs, slot, secret);
 }
 
-Result<Unlocked> unlock_with_passphrase(Storage& storage,
-                                        const std::string& passphrase,
-                                        const RepositoryId& repository) {
+Result<OpenedKeys> open_with_passphrase(Storage& storage,
+                                        const ConfigRecord& config,
+                                        const std::vector<KeyEpochRecord>& epochs,
+                                        const std::string& passphrase) {
     HF_TRY(const auto slots, read_key_slots(storage));
+    std::optional<Error> error;
     for (const KeySlotRecord& slot : slots) {
         if (slot.type != KeySlotType::passphrase) continue;
         HF_TRY(const SecretKey stretched,
                stretch_passphrase(as_bytes(passphrase), slot.salt, slot.cost));
-        auto master = unlock_key_slot(slot, stretched, repository);
-        if (master.ok()) return Unlocked{*master, slot.role};
+        if (!unlock_key_slot(slot, stretched, config.repository).ok()) continue;
+        auto keys = open_keys(config, epochs, slot, stretched);
+        if (keys.ok()) return keys;
+        error = keys.error();
     }
+    if (error) return *error;
     return Error(ErrorCode::wrong_key, "the passphrase does not open this repository");
+}
+
+Result<OpenedKeys> open_with(Storage& storage,
+                             const ConfigRecord& config,
+                             const std::vector<KeyEpochRecord>& epochs,
+                             const Unlock& unlock) {
+    if (unlock.key_file) return open_with_secret(storage, config, epochs, *unlock.key_file, KeySlotType::key_file);
+    if (unlock.recovery) return open_with_secret(storage, config, epochs, *unlock.recovery, KeySlotType::recovery);
+    if (unlock.passphrase) return open_with_passphrase(storage, config, epochs, *unlock.passphrase);
+    return Error(ErrorCode::wrong_key, "no key was given for " + storage.description());
+}
+
+// The last epoch as one line, for the local cache.
+std::string line_of(const KeyEpochRecord& epoch) {
+    return key_epoch_name(epoch.epoch) + ' ' + to_hex(epoch.signature) + '\n';
+}
+
+// What is written by an epoch's keys must not survive a crash that the epoch does not: whoever made it may have been
+// killed in the middle.
+Status make_durable(Storage& storage, const KeyEpochRecord& epoch) {
+    for (const std::string& copy : {key_epoch_name(epoch.epoch), twin_of(key_epoch_name(epoch.epoch))}) {
+        const Status adopted = storage.adopt(copy);
+        if (!adopted.ok() && adopted.error().code() != ErrorCode::not_found) return adopted;
+    }
+    return storage.barrier();
+}
+
+// Whoever can delete in the storage could take the last epoch away, and what is written then would be protected by
+// keys that somebody has who was to lose them. So the last one is remembered in the local cache, if there is one.
+// Errors: corrupt.
+Status agree_on_last_epoch(Storage& storage,
+                           const std::string& cache_directory,
+                           const std::vector<KeyEpochRecord>& epochs) {
+    const std::string path = cache_directory + "/epoch";
+    const auto remembered = cache_directory.empty() ? Result<Bytes>(Error(ErrorCode::not_found, "no cache"))
+                                                    : read_file(path, 1024);
+    const std::string text = remembered.ok() ? std::string(as_text(*remembered)) : std::string();
+    if (remembered.ok() && std::none_of(epochs.begin(), epochs.end(),
+                                        [&](const KeyEpochRecord& epoch) { return line_of(epoch) == text; }))
+        return Error(ErrorCode::corrupt, "the storage shows an older state, or another one: " +
+                                             text.substr(0, text.find(' ')) + ", which was there, is missing");
+    if (epochs.empty() || text == line_of(epochs.back())) return {};
+    HF_TRY_STATUS(make_durable(storage, epochs.back()));
+    // A cache that cannot be written remembers nothing.
+    if (!cache_directory.empty()) (void)replace_file(path, as_bytes(line_of(epochs.back())), 0600).ok();
+    return {};
 }
 
 }  // namespace
@@ -208,28 +160,10 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
     Storage& store = *repository->storage_;
     HF_TRY(repository->config_, read_config(store));
     const RepositoryId& id = repository->config_.repository;
-    Unlocked unlocked;
-    if (unlock.key_file) {
-        HF_TRY(unlocked, unlock_with_secret(store, *unlock.key_file, KeySlotType::key_file, id));
-    } else if (unlock.recovery) {
-        HF_TRY(unlocked, unlock_with_secret(store, *unlock.recovery, KeySlotType::recovery, id));
-    } else if (unlock.passphrase) {
-        HF_TRY(unlocked, unlock_with_passphrase(store, *unlock.passphrase, id));
-    } else {
-        return Error(ErrorCode::wrong_key, "no key was given for " + store.description());
-    }
-    repository->master_ = unlocked.master;
-    if (unlocked.role == KeyRole::full) {
-        HF_TRY(FullSecrets secrets,
-               open_full_bundle(
-                   repository->config_.full_bundle, unlocked.master, repository->config_));
-        repository->keyring_.emplace(id, std::move(secrets));
-    } else {
-        HF_TRY(WriterSecrets secrets,
-               open_writer_bundle(
-                   repository->config_.writer_bundle, unlocked.master, repository->config_));
-        repository->keyring_.emplace(id, std::move(secrets));
-    }
+    HF_TRY(const auto epochs, read_key_epochs(store));
+    HF_TRY(OpenedKeys keys, open_with(store, repository->config_, epochs, unlock));
+    repository->master_ = keys.master;
+    repository->keyring_ = std::move(keys.keyring);
     repository->keyring_->set_parity(repository->config_.has_parity);
     std::string members_path;
     if (!cache_directory.empty()) {
@@ -240,6 +174,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
             members_path = directory + "/members";
         }
     }
+    HF_TRY_STATUS(agree_on_last_epoch(store, repository->cache_directory_, epochs));
     repository->members_ = MemberCache::open(members_path);
     return repository;
 }

@@ -18,7 +18,7 @@ from errors import Refused, require
 from key_slots import parse_key_file, parse_passphrase_file
 from manifest import (BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, FIFO, FILE, SOCKET, SYMLINK,
                       Manifest, parse_root)
-from repository import (Repository, master_key_by_key_file, master_key_by_passphrase,
+from repository import (Repository, bundles_by_key_file, bundles_by_passphrase,
                         read_config)
 from storage import Storage
 
@@ -123,12 +123,12 @@ def open_repository(storage, key_file=None, passphrase_file=None, trust_index=Tr
     config = read_config(storage)
     if key_file:
         with open(key_file, 'rb') as file:
-            master_key = master_key_by_key_file(storage, config, parse_key_file(file.read()))
+            bundles = bundles_by_key_file(storage, config, parse_key_file(file.read()))
     else:
         with open(passphrase_file, 'rb') as file:
             passphrase = parse_passphrase_file(file.read())
-        master_key = master_key_by_passphrase(storage, config, passphrase)
-    return Repository(storage, config, master_key, trust_index)
+        bundles = bundles_by_passphrase(storage, config, passphrase)
+    return Repository(storage, config, bundles, trust_index)
 
 
 def main():

@@ -6,13 +6,14 @@ import zstandard
 
 import blake3
 from aead import CIPHERS, open_sealed
-from errors import Damaged, Unsupported, WrongKey, require
+from errors import Damaged, Unsupported, require
 from fields import Fields
 from parity import check_parity
 
 MIB = 1 << 20
-CONFIG, SLOT, DATA_PACK, META_PACK, FRAGMENT, POINT, LEASE, FENCE, TOMBSTONE, MARK = range(1, 11)
-CLEAR_KINDS = (CONFIG, SLOT)
+CONFIG, SLOT, DATA_PACK, META_PACK, FRAGMENT, POINT, LEASE, FENCE, TOMBSTONE, MARK, \
+    EPOCH = range(1, 12)
+CLEAR_KINDS = (CONFIG, SLOT, EPOCH)
 CONTAINER_KINDS = (DATA_PACK, META_PACK, POINT)
 CLEAR, SYMMETRIC, SEALED = range(3)
 KEY_BLOCK_BYTES = {CLEAR: 0, SYMMETRIC: 32, SEALED: 112}
@@ -20,7 +21,6 @@ CHUNK_FRAME, RECORD_FRAME, TABLE_FRAME = 1, 2, 3
 DATA, NODE, FINGERPRINTS = 1, 2, 3
 FIXED_HEADER_BYTES = 64
 TRAILER_BYTES = 80
-FIRST_EPOCH = 1
 MOST_CHUNK_BYTES = 16 * MIB
 MOST_FRAME_BYTES = 32 * MIB
 MOST_RECORD_BYTES = 256 * MIB
@@ -54,6 +54,7 @@ class Header(NamedTuple):
     repository_id: bytes
     object_id: bytes
     key_mode: int
+    epoch: int
     key_block: bytes
 
     def size(self):
@@ -65,7 +66,7 @@ def parse_header(data):
     fields = Fields(data, 'header')
     require(fields.bytes(4) == b'HFST', 'the header has no magic')
     _check_version(fields.u16())
-    kind = fields.one_of(range(CONFIG, MARK + 1), 'kind')
+    kind = fields.one_of(range(CONFIG, EPOCH + 1), 'kind')
     aead = fields.one_of((0, *CIPHERS), 'AEAD')
     if fields.u64() != 0:
         raise Unsupported('a required feature is unknown')
@@ -75,8 +76,8 @@ def parse_header(data):
     zero, epoch, key_block_bytes, zeros = fields.u8(), fields.u16(), fields.u16(), fields.u16()
     key_block = fields.bytes(key_block_bytes)
     fields.end()
-    header = Header(kind, aead, repository_id, object_id, key_mode, key_block)
-    check_keys_of(header, epoch)
+    header = Header(kind, aead, repository_id, object_id, key_mode, epoch, key_block)
+    check_keys_of(header)
     require(zero == zeros == 0, 'reserved bytes of the header are not 0')
     return header
 
@@ -87,16 +88,14 @@ def _check_version(version):
         raise Unsupported('format version %d' % version)
 
 
-def check_keys_of(header, epoch):
+def check_keys_of(header):
     """Keys of objects: which kinds are clear, and what goes with each key mode."""
     clear = header.key_mode == CLEAR
     require(clear == (header.kind in CLEAR_KINDS), 'this kind may not have key mode %d'
             % header.key_mode)
     require(clear == (header.aead == 0), 'this key mode may not have AEAD %d' % header.aead)
     require(len(header.key_block) == KEY_BLOCK_BYTES[header.key_mode], 'size of the key block')
-    if not clear and epoch != FIRST_EPOCH:
-        raise WrongKey('key epoch %d' % epoch)
-    require(not clear or epoch == 0, 'a clear object has key epoch %d' % epoch)
+    require(not clear or header.epoch == 0, 'a clear object has key epoch %d' % header.epoch)
 
 
 class FrameOpener:

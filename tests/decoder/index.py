@@ -65,8 +65,8 @@ def _parse_container(fields, repository_id):
         folder = 'data' if kind == DATA_PACK else 'meta'
         name = '%s/%s/%s' % (folder, group.hex(), object_id.hex())
     size = fields.varint()
-    header = Header(kind, aead, repository_id, object_id, key_mode, fields.sized())
-    check_keys_of(header, epoch)
+    header = Header(kind, aead, repository_id, object_id, key_mode, epoch, fields.sized())
+    check_keys_of(header)
     return Container(name, header, size)
 
 

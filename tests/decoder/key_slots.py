@@ -4,6 +4,8 @@ import re
 from typing import NamedTuple
 
 import argon2.low_level
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -74,6 +76,25 @@ class Slot(NamedTuple):
     salt: bytes
     commitment: bytes
     sealed: bytes
+    epoch: int = 1
+    seal_key: bytes = b''
+    verify_key: bytes = b''
+    signature: bytes = b''
+    signed: bytes = b''
+
+    def is_signed_by(self, verify_key, repository_id):
+        """Key slots: the signature of its epoch."""
+        return is_signed(verify_key, self.signature,
+                         b'holdfast 2026 signed key slot' + repository_id + self.signed + bytes(64))
+
+
+def is_signed(verify_key, signature, message):
+    """Ed25519."""
+    try:
+        Ed25519PublicKey.from_public_bytes(verify_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def parse_slot(record):
@@ -83,6 +104,10 @@ def parse_slot(record):
                 fields.one_of((FULL, WRITER), 'role'), fields.time(),
                 fields.sized(most=MOST_LABEL_BYTES), fields.u32(), fields.u32(), fields.bytes(16),
                 fields.bytes(32), fields.sized())
+    if fields.remaining():
+        slot = slot._replace(epoch=fields.u16(), seal_key=fields.bytes(32), verify_key=fields.bytes(32),
+                             signature=fields.bytes(64), signed=record[:-64])
+        require(slot.epoch > 0, 'a slot of epoch 0')
     fields.end()
     require(len(slot.sealed) == 48, 'a sealed master key has %d bytes' % len(slot.sealed))
     return slot
@@ -97,9 +122,14 @@ def stretch(slot, passphrase):
         hash_len=32, type=argon2.low_level.Type.ID, version=ARGON2_VERSION)
 
 
+def slot_key(slot, secret):
+    """Key slots: K, from which the slot's other secrets are derived."""
+    return blake3.derive('holdfast 2026 key slot', secret + slot.slot_id)
+
+
 def open_slot(slot, secret, repository_id):
     """Key slots: the master key, or WrongKey when the commitment is of another secret."""
-    key = blake3.derive('holdfast 2026 key slot', secret + slot.slot_id)
+    key = slot_key(slot, secret)
     committing = blake3.derive('holdfast 2026 key slot commitment', key)
     if not hmac.compare_digest(blake3.keyed(committing, b''), slot.commitment):
         raise WrongKey('the key does not open its slot')
@@ -108,7 +138,8 @@ def open_slot(slot, secret, repository_id):
 
 
 class Bundle(NamedTuple):
-    """Config: the keys in the full bundle; a writers' bundle has the first four."""
+    """Config: the keys in the full bundle; a writers' bundle has the first four, and
+    the verify key."""
     hash_key: bytes
     chunker_key: bytes
     name_key: bytes
@@ -116,6 +147,15 @@ class Bundle(NamedTuple):
     writers_master_key: bytes
     wrapping_key: bytes
     agreement_key: bytes
+
+    def verify_key(self):
+        """Config: the public half of the epoch's signing key."""
+        seed = blake3.derive('holdfast 2026 epoch signing key', self.wrapping_key)
+        return raw_public(Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def raw_public(private_key):
+    return private_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 class Config(NamedTuple):
@@ -142,21 +182,23 @@ def parse_config(record):
     return config
 
 
-def open_bundle(config, master_key):
-    """Config: the full bundle. The writers' bundle must open with it and say the same."""
-    bundle = Bundle(*_open_keys('holdfast 2026 full bundle', master_key, config.full_bundle,
-                                config.associated, len(Bundle._fields)))
+def open_bundle(stored, master_key):
+    """Config, Key epochs: the full bundle. The writers' bundle must open with it and say the same."""
+    bundle = Bundle(*_open_keys('holdfast 2026 full bundle', master_key, stored.full_bundle,
+                                stored.associated))
     writers = _open_keys('holdfast 2026 writer bundle', bundle.writers_master_key,
-                         config.writers_bundle, config.associated, 4)
-    require(tuple(writers) == bundle[:4], 'the writers\' bundle has other keys')
-    public = X25519PrivateKey.from_private_bytes(bundle.agreement_key).public_key()
-    require(public.public_bytes(Encoding.Raw, PublicFormat.Raw) == bundle.seal_key,
+                         stored.writers_bundle, stored.associated)
+    require(tuple(writers[:4]) == bundle[:4], 'the writers\' bundle has other keys')
+    require(len(writers) == 4 or writers[4:] == [bundle.verify_key()],
+            'the writers\' bundle has another verify key')
+    agreement = X25519PrivateKey.from_private_bytes(bundle.agreement_key)
+    require(raw_public(agreement) == bundle.seal_key,
             'the agreement key is not the secret half of the seal key')
     return bundle
 
 
-def _open_keys(context, master_key, sealed, associated, count):
+def _open_keys(context, master_key, sealed, associated):
     plaintext = open_key(blake3.derive(context, master_key), sealed, associated)
-    if len(plaintext) != 32 * count:
+    if len(plaintext) not in (128, 160, 224):
         raise Damaged('a bundle has %d bytes' % len(plaintext))
     return [plaintext[at:at + 32] for at in range(0, len(plaintext), 32)]

@@ -10,7 +10,20 @@ from errors import Damaged, WrongKey
 
 
 class ObjectKeys:
-    """Finds an object's key with the repository's keys and what the object's header says."""
+    """Finds an object's key with the keys of all epochs and what the object's header says."""
+
+    def __init__(self, bundles):
+        self._epochs = [EpochKeys(bundle) for bundle in bundles]
+
+    def of(self, header):
+        """The object's key, compared with the commitment in its header."""
+        if not 1 <= header.epoch <= len(self._epochs):
+            raise WrongKey('key epoch %d' % header.epoch)
+        return self._epochs[header.epoch - 1].of(header)
+
+
+class EpochKeys:
+    """The same of one epoch."""
 
     def __init__(self, bundle):
         self._symmetric = blake3.derive('holdfast 2026 object key', bundle.wrapping_key)

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import blake3
+import key_epochs
 import key_slots
 from chunks import ChunkIds, ChunkStore, Container, Copy
-from envelope import (CLEAR_KINDS, CONFIG, CONTAINER_KINDS, FENCE, FINGERPRINTS, FRAGMENT,
+from envelope import (CLEAR_KINDS, CONFIG, CONTAINER_KINDS, EPOCH, FENCE, FINGERPRINTS, FRAGMENT,
                       LEASE, MARK, POINT, SLOT, TOMBSTONE, StoredObject)
 from errors import Damaged, Refused, WrongKey, require
 from index import PointObject, choose_fragments, parse_fragment
@@ -47,7 +48,22 @@ def read_slot(storage, slot_id, repository_id):
     return slot
 
 
-def master_key_by_key_file(storage, config, key_file):
+def read_epochs(storage, repository_id):
+    """Reading a repository, step 4: all epochs but the first."""
+    numbers = {parts['epoch'] for _, kind, parts in storage.objects() if kind == EPOCH}
+    epochs = [_read_epoch(storage, number, repository_id) for number in sorted(numbers)]
+    require([epoch.epoch for epoch in epochs] == list(range(2, len(epochs) + 2)), 'an epoch is missing')
+    return epochs
+
+
+def _read_epoch(storage, number, repository_id):
+    stored = open_first_whole(storage, 'epochs/' + number, EPOCH, repository_id=repository_id)
+    epoch = key_epochs.parse_epoch(stored.record(), repository_id)
+    require('%04x' % epoch.epoch == number, 'the name is of another epoch')
+    return epoch
+
+
+def bundles_by_key_file(storage, config, key_file):
     """Key slots: who has a key file computes the slot's name."""
     if key_file.repository_id not in (b'', config.repository_id):
         raise WrongKey('the key file is of another repository')
@@ -56,38 +72,33 @@ def master_key_by_key_file(storage, config, key_file):
     except FileNotFoundError as error:
         raise WrongKey('the repository has no slot for this key') from error
     require(slot.type == key_file.type, 'the slot is of another type')
-    return _full(slot, key_slots.open_slot(slot, key_file.secret, config.repository_id))
+    return key_epochs.all_bundles(config, read_epochs(storage, config.repository_id), slot, key_file.secret)
 
 
-def master_key_by_passphrase(storage, config, passphrase):
+def bundles_by_passphrase(storage, config, passphrase):
     """Key slots: for a passphrase all slots of type 2 are tried."""
     slot_ids = {parts['slot'] for _, kind, parts in storage.objects() if kind == SLOT}
+    epochs = read_epochs(storage, config.repository_id)
     for slot_id in sorted(slot_ids):
         slot = read_slot(storage, slot_id, config.repository_id)
         if slot.type == key_slots.PASSPHRASE:
             try:
-                secret = key_slots.stretch(slot, passphrase)
-                return _full(slot, key_slots.open_slot(slot, secret, config.repository_id))
+                return key_epochs.all_bundles(config, epochs, slot, key_slots.stretch(slot, passphrase))
             except WrongKey:
                 continue
     raise WrongKey('the passphrase opens no slot')
-
-
-def _full(slot, master_key):
-    if slot.role != key_slots.FULL:
-        raise WrongKey('a write-only key cannot read')
-    return master_key
 
 
 class Repository:
     """Reads every object and verifies it. Problems are collected: what they do not concern is read
     all the same."""
 
-    def __init__(self, storage, config, master_key, trust_index=True):
+    def __init__(self, storage, config, bundles, trust_index=True):
         self._storage = storage
         self._repository_id = config.repository_id
-        self._bundle = key_slots.open_bundle(config, master_key)
-        self._keys = ObjectKeys(self._bundle)
+        self._bundles = bundles
+        self._bundle = bundles[0]    # the keys for ids and names are the same in all
+        self._keys = ObjectKeys(bundles)
         self._ids = ChunkIds(self._bundle.hash_key)
         self.chunks = ChunkStore(storage, self._keys, self._ids)
         self.problems = []
@@ -139,9 +150,15 @@ class Repository:
         """Objects: the second is the same bytes again."""
         if kind == CONFIG:
             key_slots.parse_config(record)
+        elif kind == EPOCH:
+            epoch = key_epochs.parse_epoch(record, self._repository_id)
+            require('%04x' % epoch.epoch == parts['epoch'], 'the name is of another epoch')
         else:
             slot = key_slots.parse_slot(record)
             require(slot.slot_id.hex() == parts['slot'], 'the name is of another slot')
+            require(not slot.signature or slot.is_signed_by(
+                self._bundles[slot.epoch - 1].verify_key(), self._repository_id),
+                'the slot is not signed by its epoch')
         if name.endswith('.2'):
             first = name[:-len('.2')]
             require(self._storage.exists(first), 'the first copy is missing')

@@ -68,6 +68,11 @@ class Fresh(unittest.TestCase):
         made_tree.apply(made_tree.first, cls.world.tree, seed=1)
         cls.interrupt_backup()
         cls.full = cls.back_up_tree('--type', 'full', '--tag', 'first', '--tag', 'caf\u00e9')
+        # What follows is of other epochs, and the key is one that is older than they are.
+        cls.world.holdfast('key', 'rotate')
+        cls.world.holdfast('key', 'add', '--new-key-file', cls.world.path('revoked.key'), '--label', 'revoked')
+        revoked, = (key['id'] for key in cls.world.holdfast('key', 'list')['keys'] if key['label'] == 'revoked')
+        cls.world.holdfast('key', 'revoke', revoked)
         made_tree.apply(made_tree.second, cls.world.tree, seed=2)
         cls.incremental = cls.back_up_tree()
         cls.back_up_streams()

@@ -63,8 +63,8 @@ class WorkedExample(unittest.TestCase):
     def test_object_key_and_its_commitment(self):
         bundle = key_slots.Bundle(*[bytes(32)] * 5, self.values['wrapping key'], bytes(32))
         header = Header(kind=0, aead=1, repository_id=b'', object_id=bytes.fromhex(OBJECT_ID),
-                        key_mode=SYMMETRIC, key_block=self.values['its commitment'])
-        self.assertEqual(ObjectKeys(bundle).of(header),
+                        key_mode=SYMMETRIC, epoch=1, key_block=self.values['its commitment'])
+        self.assertEqual(ObjectKeys([bundle]).of(header),
                          self.values['key of the object ' + OBJECT_ID])
 
     def test_source_id(self):

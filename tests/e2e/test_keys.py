@@ -1,6 +1,7 @@
 """What opens a repository, and what does not."""
 import os
 import re
+import shutil
 import stat
 import unittest
 
@@ -166,6 +167,92 @@ class Keys(E2E):
         self.run_program(['--key-file', self.path('key2'), 'list'], expect=12)
         self.assertEqual(len(self.keys()), 3)
         self.assert_check_clean()
+
+    def stored(self):
+        return [name for name, _ in self.objects()]
+
+    def epoch_of(self, name):
+        with open(os.path.join(self.repo, name), 'rb') as file:
+            return int.from_bytes(file.read(60)[58:60], 'little')
+
+    def test_key_rotate(self):
+        self.init_and_back_up()
+        words = self.passphrase('words', 'open sesame')
+        self.run_program(['key', 'add', '--new-passphrase-file', words])
+        self.run_program(['key', 'add', '--new-key-file', self.path('writer'), '--write-only'])
+        before, first = self.stored(), self.points()[0]['id']
+        self.run_program(['key', 'rotate'])
+        # Nothing is written again.
+        self.assertEqual(sorted(set(self.stored()) - set(before)), ['epochs/0002', 'epochs/0002.2'])
+        self.assertEqual(set(before) - set(self.stored()), set())
+        self.write('new', 'more words')
+        self.run_program(['backup', self.source])
+        self.write('newer', 'and more')
+        self.run_program(['--key-file', self.path('writer'), 'backup', self.source])
+        new = [n for n in set(self.stored()) - set(before) if n.startswith(('points/', 'data/', 'meta/'))]
+        self.assertTrue(new)
+        self.assertEqual({self.epoch_of(name) for name in new}, {2})
+        none = self.without_key()
+        for args, env in ((['--passphrase-file', words], none), ([], {})):
+            self.assertEqual(self.run_program([*args, 'cat', 'latest:newer'], env=env).text, 'and more')
+            self.assertEqual(self.run_program([*args, 'cat', first + ':file'], env=env).text, 'secret words')
+        self.run_program(['key', 'rotate'])
+        self.run_program(['key', 'add', '--new-key-file', self.path('key3')])
+        self.run_program(['--key-file', self.path('key3'), 'cat', first + ':file'], env=none)
+        self.assert_check_clean()
+        # One copy of an epoch is enough, and repair makes the other one again.
+        os.unlink(os.path.join(self.repo, 'epochs', '0002'))
+        self.run_program(['cat', 'latest:new'])
+        self.run_program(['repair'])
+        self.assertIn('epochs/0002', self.stored())
+
+    def test_key_revoke(self):
+        self.init_and_back_up()
+        self.run_program(['key', 'add', '--new-key-file', self.path('key2'), '--label', 'lost laptop'])
+        self.run_program(['key', 'add', '--new-key-file', self.path('writer'), '--write-only'])
+        lost = next(k['id'] for k in self.keys() if k['label'] == 'lost laptop')
+        kept = os.path.join(self.tmp, 'kept')
+        shutil.copytree(self.repo, kept)
+        self.run_program(['key', 'revoke', lost[:16]])
+        self.write('new', 'of no concern to him')
+        self.run_program(['backup', self.source])
+        with_lost = ['--key-file', self.path('key2')]
+        self.run_program([*with_lost, 'list'], expect=12)
+        for copy in (lost, lost + '.2'):
+            shutil.copy(os.path.join(kept, 'keys', copy), os.path.join(self.repo, 'keys'))
+        self.assertIn('revoked', self.run_program([*with_lost, 'cat', 'latest:new'], expect=12).err)
+        self.assertEqual([k['label'] for k in self.keys() if k['revoked']], ['lost laptop'])
+        self.assertIn('REVOKED', self.run_program(['key', 'list']).text)
+        # He takes the epoch away: nobody who has seen it falls for that, and what it protects stays closed.
+        os.rename(os.path.join(self.repo, 'epochs'), os.path.join(self.tmp, 'epochs'))
+        self.assertIn('epochs/0002', self.run_program(['list'], expect=13).err)
+        cold = {'HOLDFAST_CACHE_DIR': self.path('cold')}
+        result = self.run_program([*with_lost, 'cat', 'latest:new'], env=cold, expect=None)
+        self.assertNotEqual(result.status, 0)
+        self.assertNotIn('concern', result.text)
+        os.rename(os.path.join(self.tmp, 'epochs'), os.path.join(self.repo, 'epochs'))
+        self.run_program(['--key-file', self.path('writer'), 'backup', self.source])
+        self.run_program(['key', 'remove', lost])
+        self.assert_check_clean()
+
+    def test_the_last_key_is_not_revoked(self):
+        self.init_and_back_up()
+        ids = [k['id'] for k in self.keys()]
+        self.run_program(['key', 'revoke', next(k['id'] for k in self.keys() if k['type'] == 'recovery')])
+        self.run_program(['key', 'revoke', ids[0] if ids[0] in [k['id'] for k in self.keys()] else ids[1]],
+                         expect=15)
+        self.run_program(['cat', 'latest:file'])
+
+    def test_a_slot_that_nobody_vouches_for_stops_a_rotation(self):
+        self.init_and_back_up()
+        self.run_program(['key', 'add', '--new-key-file', self.path('key2'), '--label', 'of Anna'])
+        anna = next(k['id'] for k in self.keys() if k['label'] == 'of Anna')
+        for copy in (anna, anna + '.2'):
+            path = os.path.join(self.repo, 'keys', copy)
+            with open(path, 'r+b') as file:
+                file.write(bytes(os.path.getsize(path)))
+        self.run_program(['key', 'rotate'], expect=13)
+        self.assertNotIn('epochs/0002', self.stored())
 
     def test_key_add_does_not_overwrite(self):
         self.init_and_back_up()

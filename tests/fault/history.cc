@@ -74,6 +74,16 @@ class Script {
             return remove_key_file(place, promise, key);
         });
     }
+    void rotate_keys() {
+        add("rotate keys", [](const Place& place, Promise& promise, std::uint64_t) {
+            return rotate_key_files(place, promise);
+        });
+    }
+    void revoke_key(const std::string& key) {
+        add("revoke key", [key](const Place& place, Promise& promise, std::uint64_t) {
+            return revoke_key_file(place, promise, key);
+        });
+    }
     void add_passphrase(const std::string& text) {
         add("add passphrase", [text](const Place& place, Promise& promise, std::uint64_t seed) {
             return holdfast::add_passphrase(place, promise, seed, text);
@@ -112,6 +122,8 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     script.change("delete", PointChange::remove);
     script.prune();
     if (seed % 3 == 0) script.kill_and_repeat();
+    script.rotate_keys();
+    script.add_key("third");
     script.remove_key("first");
     script.change("release", PointChange::release);
     // The change of a passphrase.
@@ -124,6 +136,7 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     if (seed % 2 != 0) script.kill_and_repeat();
     script.backup("backup", 20);
     script.kill_and_repeat();
+    script.revoke_key("second");
     script.damage();
     script.repair();
     if (seed % 2 == 0) script.kill_and_repeat();

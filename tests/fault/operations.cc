@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "api/point_operations.h"
+#include "api/key_operations.h"
 #include "base/file_io.h"
 #include "repository/marks.h"
 #include "repository/prune.h"
@@ -237,6 +237,22 @@ Status remove_key_file(const Place& place, Promise& promise, const std::string& 
     return {};
 }
 
+Status rotate_key_files(const Place& place, Promise& promise) {
+    return rotate_keys(access_of(place, *promise.keys.begin()));
+}
+
+Status revoke_key_file(const Place& place, Promise& promise, const std::string& name) {
+    HF_TRY(const Unlock unlock, read_key(place, name));
+    std::set<std::string> left = promise.keys;
+    left.erase(name);
+    const std::string id = key_slot_id_of(*unlock.key_file, KeySlotType::key_file).hex();
+    const Status revoked = revoke_key(access_of(place, *left.begin()), id);
+    if (!revoked.ok() && revoked.error().code() != ErrorCode::not_found) return revoked;
+    promise.keys = left;
+    promise.removed_keys.emplace(name, *unlock.key_file);
+    return {};
+}
+
 // As `add_key` does, at a cost that a test of thousands of states can pay.
 Status add_passphrase(const Place& place, Promise& promise, std::uint64_t seed, const std::string& passphrase) {
     Process process(promise.now += 60 * ns_per_second, seed);
@@ -250,6 +266,8 @@ Status add_passphrase(const Place& place, Promise& promise, std::uint64_t seed, 
     HF_TRY(const SecretKey secret, stretch_passphrase(as_bytes(passphrase), slot.salt, slot.cost));
     const RepositoryId& id = process.repository->keyring().repository();
     lock_key_slot(slot, secret, process.repository->master(), id);
+    certify_key_slot(slot, secret, process.repository->keyring().epoch(),
+                     process.repository->keyring().full().signing_key(), id);
     HF_TRY_STATUS(write_key_slot(process.repository->storage(), slot, id, process.random));
     promise.passphrases.insert(passphrase);
     return {};

@@ -38,6 +38,8 @@ Status change_point(
     const Place& place, Promise& promise, std::uint64_t seed, PointChange change, std::size_t which);
 Status add_key_file(const Place& place, Promise& promise, const std::string& key);
 Status remove_key_file(const Place& place, Promise& promise, const std::string& key);
+Status rotate_key_files(const Place& place, Promise& promise);
+Status revoke_key_file(const Place& place, Promise& promise, const std::string& key);
 Status add_passphrase(const Place& place, Promise& promise, std::uint64_t seed, const std::string& text);
 Status remove_passphrase(const Place& place, Promise& promise, const std::string& text);
 

@@ -1,6 +1,7 @@
 // Input: the record of the object `config`.
 #include "format/config.h"
 
+#include "format/key_bundles.h"
 #include "targets.h"
 
 namespace holdfast {
@@ -16,8 +17,8 @@ void fuzz_config(ByteSpan input) {
     encode_config(decode_config(encoded).value(), out_again);
     HF_CHECK(encoded == again);
     const SecretKey key;
-    HF_CHECK(!open_full_bundle(config->full_bundle, key, *config).ok());
-    HF_CHECK(!open_writer_bundle(config->writer_bundle, key, *config).ok());
+    HF_CHECK(!open_full_bundle(config->full_bundle, key, config->associated_data()).ok());
+    HF_CHECK(!open_writer_bundle(config->writer_bundle, key, config->associated_data()).ok());
 }
 
 }  // namespace holdfast

@@ -13,7 +13,7 @@ inline const Keyring& fuzz_keyring() {
         secrets.writer.seal_key = agreement_public_key(secrets.agreement_key);
         RepositoryId repository;
         repository.bytes.fill(0x11);
-        return Keyring(repository, secrets);
+        return Keyring(repository, std::vector{secrets});
     }();
     return keyring;
 }

@@ -8,7 +8,7 @@
 #include "api/repository_access.h"
 #include "base/file_io.h"
 #include "format/config.h"
-#include "format/key_slot.h"
+#include "format/key_epoch.h"
 #include "format/lease.h"
 #include "format/node.h"
 #include "format/restore_point.h"
@@ -127,12 +127,12 @@ ConfigRecord example_config() {
     config.repository = fuzz_keyring().repository();
     config.created = 1'700'000'000 * ns_per_second;
     const SecretKey master = derive_key("holdfast fuzz master key", {});
-    config.full_bundle = seal_full_bundle(fuzz_keyring().full(), master, config);
-    config.writer_bundle = seal_writer_bundle(fuzz_keyring().writer(), master, config);
+    config.full_bundle = seal_full_bundle(fuzz_keyring().full(), master, config.associated_data());
+    config.writer_bundle = seal_writer_bundle(fuzz_keyring().writer(), master, config.associated_data());
     return config;
 }
 
-Bytes example_key_slot(KeySlotType type) {
+Bytes example_key_slot(KeySlotType type, bool has_certificate = false) {
     const SecretKey secret = derive_key("holdfast fuzz slot secret", {});
     KeySlotRecord slot;
     slot.id = key_slot_id_of(secret, type);
@@ -140,7 +140,30 @@ Bytes example_key_slot(KeySlotType type) {
     slot.label = "laptop";
     lock_key_slot(
         slot, secret, derive_key("holdfast fuzz master key", {}), fuzz_keyring().repository());
+    if (has_certificate)
+        certify_key_slot(slot, secret, 2, fuzz_keyring().full().signing_key(), fuzz_keyring().repository());
     return encoded([&](ByteWriter& out) { encode_key_slot(slot, out); });
+}
+
+Bytes example_key_epoch() {
+    Counting random;
+    const RepositoryId& repository = fuzz_keyring().repository();
+    const SecretKey master = derive_key("holdfast fuzz master key", {});
+    KeyEpochRecord epoch;
+    epoch.epoch = 2;
+    epoch.full_bundle = seal_full_bundle(fuzz_keyring().full(), master, epoch.associated_data(repository));
+    epoch.writer_bundle = seal_writer_bundle(fuzz_keyring().writer(), master, epoch.associated_data(repository));
+    seal_previous_master(epoch, master, master, repository);
+    for (std::uint8_t i = 1; i < 3; ++i) {
+        KeyEpochSlot slot;
+        slot.id.bytes.fill(i);
+        slot.role = static_cast<KeyRole>(i);
+        slot.seal_key = fuzz_keyring().writer().seal_key;
+        HF_CHECK(seal_to_slot(epoch, slot, master, repository, random).ok());
+        epoch.slots.push_back(slot);
+    }
+    sign_key_epoch(epoch, fuzz_keyring().full().signing_key(), repository);
+    return encoded([&](ByteWriter& out) { encode_key_epoch(epoch, out); });
 }
 
 void write_clear_seeds(SeedWriter& seeds) {
@@ -149,6 +172,8 @@ void write_clear_seeds(SeedWriter& seeds) {
     seeds.write("config", "default", config);
     seeds.write("key_slot", "key-file", slot);
     seeds.write("key_slot", "passphrase", example_key_slot(KeySlotType::passphrase));
+    seeds.write("key_slot", "certified", example_key_slot(KeySlotType::key_file, true));
+    seeds.write("key_epoch", "two-slots", example_key_epoch());
     Counting random;
     const RepositoryId& repository = fuzz_keyring().repository();
     seeds.write("clear_object",

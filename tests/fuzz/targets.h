@@ -22,6 +22,7 @@
     TARGET(object_mender)       \
     TARGET(config)              \
     TARGET(key_slot)            \
+    TARGET(key_epoch)           \
     TARGET(lease)               \
     TARGET(point_name)          \
     TARGET(point_path)          \
