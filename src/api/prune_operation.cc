@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "repository/marks.h"
 #include "repository/prune.h"
 
 namespace holdfast {
@@ -60,6 +61,7 @@ std::vector<PruneDecision> decide(const Group& group,
 // All points by source: host and name.
 Result<std::vector<Group>> groups_of(Repository& repository) {
     HF_TRY(std::vector<PointInfo> points, list_points(repository, {}, Deleted::shown));
+    HF_TRY([[maybe_unused]] const auto forged, believe_readers_only(repository, points));
     std::map<std::pair<std::string, std::string>, Group> groups;
     for (PointInfo& point : points) {
         if (point.is_damaged && !point.is_deleted) continue;  // the plan says what is to be done

@@ -1,6 +1,7 @@
 // Write-only clients that lie: what they claim harms nobody else.
 #include <gtest/gtest.h>
 
+#include "repository/marks.h"
 #include "repository/prune.h"
 #include "repository/repair.h"
 #include "repository/thinning.h"
@@ -179,6 +180,88 @@ TEST_F(Trust, FoldingKeepsWhoMadeAPoint) {
     }
     EXPECT_TRUE(seen);
     EXPECT_GE(back_up(*test_.repository, tree_, "victim").stats.read_bytes, 3u << 20);
+}
+
+// What only readers may say, said by a client: that a point is deleted, or was never acknowledged.
+TEST_F(Trust, AClientTakesNoPointAway) {
+    back_up(*test_.repository, tree_, "victim");
+    const PointInfo point = latest("victim");
+    const auto hostile = client();
+    ASSERT_TRUE(hostile->set_mark(point, MarkKind::deleted, "mine").ok());
+    ASSERT_TRUE(put_fence(*hostile, point.record.session).value());
+    prune_with_rewriting();
+    test_.open();
+    const auto points = test_.repository->points(std::nullopt).value();
+    ASSERT_EQ(points.size(), 1u);
+    EXPECT_EQ(difference(*test_.repository, tree_, points[0].record.root, ""), "");
+    EXPECT_EQ(test_.check().problem_count, 2u);
+    // Who can read brings it back, and then deletes it himself.
+    ASSERT_TRUE(test_.repository->clear_mark(point, MarkKind::deleted).ok());
+    expect_restores("victim");
+    ASSERT_TRUE(test_.repository->set_mark(point, MarkKind::deleted, "test").ok());
+    prune_with_rewriting();
+    test_.open();
+    EXPECT_TRUE(test_.repository->points(std::nullopt)->empty());
+}
+
+TEST_F(Trust, RetentionTakesAPointInSpiteOfAClientsMark) {
+    back_up(*test_.repository, tree_, "victim");
+    const PointInfo point = latest("victim");
+    ASSERT_TRUE(client()->set_mark(point, MarkKind::deleted, "mine").ok());
+    test_.open();
+    PruneOptions options;
+    options.removing = {point.id};
+    Progress progress;
+    ASSERT_TRUE(run_prune(*test_.repository, options, tester(), progress, {}).ok());
+    test_.open();
+    EXPECT_TRUE(test_.repository->points(std::nullopt)->empty());
+}
+
+TEST_F(Trust, AClientCondemnsNothing) {
+    back_up(*test_.repository, tree_, "victim");
+    const auto hostile = client();
+    TombstoneRecord tombstone;
+    tombstone.knows_sessions = true;
+    const auto fragments = test_.repository->index().value()->fragments();
+    for (const auto& fragment : fragments)
+        for (const Container& container : fragment->containers()) tombstone.objects.push_back(container.header.object);
+    ASSERT_TRUE(put_tombstone(*hostile, tombstone).ok());
+    test_.open();
+    // Nobody stores again what is there.
+    const BackupReport report = back_up(*test_.repository, tree_, "other");
+    EXPECT_LT(report.stored_bytes, 64u << 10);
+    prune_with_rewriting();
+    expect_restores("victim");
+    expect_restores("other");
+}
+
+// An index fragment that takes the place of all others, and says that chunks stand where they do not.
+TEST_F(Trust, AClientsFragmentHidesNothingAndMovesNothing) {
+    back_up(*test_.repository, tree_, "victim");
+    const auto hostile = client();
+    test_.open();
+    const auto fragments = test_.repository->index().value()->fragments();
+    IndexFragmentRecord record;
+    const std::vector<ObjectInfo> stored = list_objects(*test_.storage, "index/").value();
+    for (const ObjectInfo& info : stored)
+        record.supersedes.push_back(parse_fragment_name(info.name)->id);
+    const PointInfo point = latest("victim");
+    record.points.push_back({point.source, point.inverted_time, point.id, point.object_bytes, Bytes(10, 1)});
+    record.containers = fragments.at(0)->containers();
+    const ChunkId id = {keyed_hash(test_.repository->keyring().id_key(), as_bytes("x")).bytes};
+    ASSERT_GT(fragments[0]->chunk_count(), 0u);
+    record.chunks.push_back(fragments[0]->location(0));
+    record.chunks.back().id = id;
+    const std::string name = fragment_name(0, ObjectId::random(test_.random));
+    ASSERT_TRUE(hostile->put_record(ObjectKind::index_fragment, name, encode_index_fragment(record),
+                                    Durability::immediate)
+                    .ok());
+    test_.open();
+    EXPECT_FALSE(test_.repository->index().value()->contains(id));
+    EXPECT_LT(back_up(*test_.repository, tree_, "other").stored_bytes, 64u << 10);
+    prune_with_rewriting();
+    expect_restores("victim");
+    expect_restores("other");
 }
 
 }  // namespace

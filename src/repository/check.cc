@@ -352,6 +352,15 @@ void Check::check_folded_points() {
     }
 }
 
+namespace {
+
+// Clients say of their own restore points that they are whole.
+bool may_be_clients(const std::string& name, ObjectKind kind) {
+    return kind == ObjectKind::index_fragment || kind == ObjectKind::restore_point || name.ends_with("/verified");
+}
+
+}  // namespace
+
 // Objects that hold no chunks: points without data, fragments, leases, marks, keys.
 void Check::check_other_objects() {
     for (const auto& [name, bytes] : objects_) {
@@ -392,6 +401,8 @@ void Check::check_other_objects() {
             problem(name + ": not the object that its name says");
         else if (kind == ObjectKind::index_fragment && !decode_index_fragment(end->record).ok())
             problem(name + ": damaged index fragment");
+        else if (end->trailer.header.is_claim() && !may_be_clients(name, kind))
+            problem(name + ": stored by a write-only client, which has no say in this");
         std::lock_guard lock(mutex_);
         report_.read_bytes += bytes;
     }

@@ -107,7 +107,7 @@ Result<std::vector<HeldLease>> list_leases(Repository& repository) {
         lease.session = *session;
         lease.names.push_back(name);
         if (!data.ok()) return true;
-        auto record = decode_lease(*data);
+        auto record = decode_lease(data->data);
         if (!record.ok() || record->session != *session) return true;
         if (!lease.record || record->renewal > lease.record->renewal)
             lease.record = std::move(record).value();
@@ -183,13 +183,26 @@ Result<bool> is_fenced(Repository& repository, const SessionId& session) {
     return fence.error();
 }
 
+Result<bool> is_fenced_by_pruner(Repository& repository, const SessionId& session) {
+    const auto fence = repository.get_record(ObjectKind::fence, fence_name(session));
+    if (!fence.ok()) {
+        const ErrorCode code = fence.error().code();
+        if (code == ErrorCode::not_found || code == ErrorCode::corrupt) return false;
+        return fence.error();
+    }
+    const auto record = decode_fence(fence->data);
+    return !fence->is_claim && record.ok() && record->session == session;
+}
+
 Result<std::vector<Tombstone>> read_tombstones(Repository& repository) {
     std::vector<Tombstone> result;
     const auto read = [&](const std::string& name) -> Result<bool> {
         const auto data = repository.get_record(ObjectKind::tombstone, name);
         if (!data.ok() && data.error().code() == ErrorCode::not_found) return false;
         if (!data.ok()) return data.error();
-        HF_TRY(TombstoneRecord record, decode_tombstone(*data));
+        // Only who can read the repository condemns anything in it.
+        if (data->is_claim) return true;
+        HF_TRY(TombstoneRecord record, decode_tombstone(data->data));
         result.push_back({name, std::move(record)});
         return true;
     };

@@ -62,12 +62,16 @@ class Lease {
 Result<bool> put_fence(Repository& repository, const SessionId& session);
 // Errors: of the storage.
 Result<bool> is_fenced(Repository& repository, const SessionId& session);
+// The same, and that a pruner has put it there: write-only clients can store objects under such names too. A fence that
+// is damaged is none. What rests on it is only who may lose a point.
+Result<bool> is_fenced_by_pruner(Repository& repository, const SessionId& session);
 
 // What pruners have condemned and nobody may rely on.
 struct Tombstone {
     std::string name;
     TombstoneRecord record;
 };
+// What write-only clients have stored there is passed over.
 Result<std::vector<Tombstone>> read_tombstones(Repository& repository);
 // Stores one, durable, and returns its name.
 Result<std::string> put_tombstone(Repository& repository, const TombstoneRecord& record);

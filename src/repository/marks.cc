@@ -10,13 +10,42 @@ Result<std::vector<MarkRecord>> read_marks(Repository& repository, const Restore
         // Cleared since it was listed.
         if (!record.ok() && record.error().code() == ErrorCode::not_found) continue;
         if (!record.ok()) return record.error();
-        HF_TRY(MarkRecord mark, decode_mark(*record));
+        HF_TRY(MarkRecord mark, decode_mark(record->data));
         // A storage must not be able to move a mark to another point.
         if (mark.point != point)
             return Error(ErrorCode::corrupt, info.name + ": the mark of another restore point");
         marks.push_back(std::move(mark));
     }
     return marks;
+}
+
+namespace {
+
+Result<bool> is_deleted_by_reader(Repository& repository, const RestorePointId& point) {
+    const auto mark = repository.get_record(ObjectKind::mark, mark_name(point, MarkKind::deleted));
+    if (!mark.ok()) {
+        const ErrorCode code = mark.error().code();
+        if (code == ErrorCode::not_found || code == ErrorCode::corrupt) return false;
+        return mark.error();
+    }
+    const auto record = decode_mark(mark->data);
+    return !mark->is_claim && record.ok() && record->point == point && record->kind == MarkKind::deleted;
+}
+
+}  // namespace
+
+Result<std::set<RestorePointId>> believe_readers_only(Repository& repository, std::vector<PointInfo>& points) {
+    std::set<RestorePointId> forged;
+    for (PointInfo& point : points) {
+        if (point.is_deleted) {
+            HF_TRY(point.is_deleted, is_deleted_by_reader(repository, point.id));
+            if (!point.is_deleted) forged.insert(point.id);
+        }
+        if (point.is_unverified) {
+            HF_TRY(point.is_unverified, is_fenced_by_pruner(repository, point.record.session));
+        }
+    }
+    return forged;
 }
 
 namespace {

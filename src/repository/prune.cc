@@ -10,6 +10,7 @@
 #include "base/worker_pool.h"
 #include "repository/container_use.h"
 #include "repository/fragment_merger.h"
+#include "repository/marks.h"
 #include "repository/thinning.h"
 #include "repository/write_session.h"
 
@@ -19,9 +20,8 @@ namespace {
 // A point that its session verifies at this moment refers to what that session stores again; of one that is
 // known to be incomplete, what is there stays.
 ChunkMarker::Damage damage_of(const PointInfo& point) {
-    return point.is_unverified || point.is_incomplete
-               ? ChunkMarker::Damage::is_passed_over
-               : ChunkMarker::Damage::is_error;
+    using enum ChunkMarker::Damage;
+    return point.is_unverified || point.is_incomplete ? is_passed_over : is_error;
 }
 
 enum class Fate : std::uint8_t { stays, goes, is_rewritten };
@@ -102,6 +102,7 @@ class Prune {
     std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
     std::set<ObjectId> condemned_;           // by those of them that may be swept
     std::set<std::string> waiting_;          // tombstones that somebody may not know of
+    std::set<RestorePointId> forged_marks_;  // points that a write-only client says are deleted
 };
 
 Status Prune::check_stop() const {
@@ -132,13 +133,13 @@ Status Prune::look() {
     HF_TRY_STATUS(repository_.exclude_lost_containers());
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
-    const auto salt = repository_.random().array<8>();
-    marker_.emplace(*index_, *chunks_, repository_.keyring(), std::bit_cast<std::uint64_t>(salt),
-                    options_.max_part_bytes);
+    const auto salt = std::bit_cast<std::uint64_t>(repository_.random().array<8>());
+    marker_.emplace(*index_, *chunks_, repository_.keyring(), salt, options_.max_part_bytes);
     // What an earlier prune has condemned counts only where there is no other copy.
     for (const Tombstone& tombstone : tombstones_)
         for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
-    HF_TRY(const auto points, repository_.points(std::nullopt));
+    HF_TRY(auto points, repository_.points(std::nullopt));
+    HF_TRY(forged_marks_, believe_readers_only(repository_, points));
     return sort_points(points);
 }
 
@@ -491,7 +492,8 @@ Status Prune::verify_points_of(const SessionId& session) {
 // Points that were committed since the first look, or brought back.
 Status Prune::mark_again() {
     for (const ObjectId& id : condemned_) index_->condemn(id);
-    HF_TRY(const auto points, repository_.points(std::nullopt));
+    HF_TRY(auto points, repository_.points(std::nullopt));
+    HF_TRY(forged_marks_, believe_readers_only(repository_, points));
     std::set<RestorePointId> removed;
     for (const PointInfo& point : removed_) removed.insert(point.id);
     for (const PointInfo& point : points) {
@@ -657,9 +659,11 @@ Result<PruneReport> Prune::run() {
 Status Prune::execute() {
     HF_TRY(report_.plan, plan());
     // Nobody takes them for a parent from now on.
-    for (const PointInfo& point : removed_)
-        if (!point.is_deleted)
-            HF_TRY_STATUS(repository_.set_mark(point, MarkKind::deleted, "retention"));
+    for (const PointInfo& point : removed_) {
+        if (point.is_deleted) continue;
+        if (forged_marks_.contains(point.id)) HF_TRY_STATUS(repository_.clear_mark(point, MarkKind::deleted));
+        HF_TRY_STATUS(repository_.set_mark(point, MarkKind::deleted, "retention"));
+    }
     HF_TRY_STATUS(copy_live());
     HF_TRY_STATUS(condemn());
     HF_TRY_STATUS(find_waiting());

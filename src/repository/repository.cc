@@ -30,14 +30,6 @@ PointInfo known_by_name(const PointName& name, std::uint64_t object_bytes) {
 constexpr std::string_view deleted_suffix = "/deleted", held_suffix = "/held",
                            verified_suffix = "/verified", incomplete_suffix = "/incomplete";
 
-std::string mark_name(const RestorePointId& point, MarkKind kind) {
-    std::string_view suffix = deleted_suffix;
-    if (kind == MarkKind::held) suffix = held_suffix;
-    if (kind == MarkKind::verified) suffix = verified_suffix;
-    if (kind == MarkKind::incomplete) suffix = incomplete_suffix;
-    return "marks/" + point.hex() + std::string(suffix);
-}
-
 // Which points are marked.
 struct Marks {
     std::set<RestorePointId> deleted, held, verified, incomplete;
@@ -75,6 +67,14 @@ Result<std::set<SessionId>> list_fences(Storage& storage) {
 }
 
 }  // namespace
+
+std::string mark_name(const RestorePointId& point, MarkKind kind) {
+    std::string_view suffix = deleted_suffix;
+    if (kind == MarkKind::held) suffix = held_suffix;
+    if (kind == MarkKind::verified) suffix = verified_suffix;
+    if (kind == MarkKind::incomplete) suffix = incomplete_suffix;
+    return "marks/" + point.hex() + std::string(suffix);
+}
 
 std::optional<PointName> parse_point_name(std::string_view name) {
     // points/<16>/<16>-<32>
@@ -204,9 +204,9 @@ Status Repository::put_record(ObjectKind kind,
         name, encode_record_object(keyring_->new_object(kind, random_), record), durability);
 }
 
-Result<Bytes> Repository::get_record(ObjectKind kind, const std::string& name) {
+Result<Repository::StoredRecord> Repository::get_record(ObjectKind kind, const std::string& name) {
     HF_TRY(ObjectEnd end, read_object(*storage_, *keyring_, name, kind, 64u << 20));
-    return std::move(end.record);
+    return StoredRecord{std::move(end.record), end.trailer.header.is_claim()};
 }
 
 Status Repository::set_mark(const PointInfo& point, MarkKind kind, const std::string& reason) {

@@ -49,6 +49,7 @@ struct PointName {
 };
 std::optional<PointName> parse_point_name(std::string_view name);
 std::string point_name(const PointName& name);
+std::string mark_name(const RestorePointId& point, MarkKind kind);
 // So that names sort newest first.
 inline std::uint64_t inverted_time_of(TimeNs time) {
     return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
@@ -124,7 +125,11 @@ class Repository {
                       const std::string& name,
                       ByteSpan record,
                       Durability durability);
-    Result<Bytes> get_record(ObjectKind kind, const std::string& name);
+    struct StoredRecord {
+        Bytes data;
+        bool is_claim = false;  // a write-only client may have stored it
+    };
+    Result<StoredRecord> get_record(ObjectKind kind, const std::string& name);
 
     // Makes what a fragment says known to the index, and notes it for folding.
     // Returns its stored bytes.

@@ -15,6 +15,15 @@ constexpr std::size_t cached_fragment_bytes = 256u << 10;
 // asks at most so many large ones by themselves.
 constexpr std::size_t directory_fragment_chunks = 4096, directory_fragments = 8;
 
+// A write-only client knows its own containers, and nothing of what others have stored.
+void keep_claims_only(IndexFragmentRecord& record) {
+    record.supersedes.clear();
+    record.points.clear();
+    if (std::any_of(record.containers.begin(), record.containers.end(),
+                    [](const Container& container) { return !container.header.is_claim(); }))
+        record = {};
+}
+
 }  // namespace
 
 Result<Index*> Repository::index() {
@@ -61,7 +70,8 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
     }
     HF_TRY(const ObjectEnd end, read_object(*storage_, *keyring_, info.name,
                                             ObjectKind::index_fragment, max_fragment_bytes));
-    HF_TRY(const IndexFragmentRecord record, decode_index_fragment(end.record));
+    HF_TRY(IndexFragmentRecord record, decode_index_fragment(end.record));
+    if (end.trailer.header.is_claim()) keep_claims_only(record);
     return cached_fragment(info.name, record);
 }
 
