@@ -14,7 +14,7 @@ namespace {
 KeySummary summary_of(const KeySlotRecord& slot, bool revoked) {
     static constexpr const char* types[] = {"", "key-file", "passphrase", "recovery"};
     return {slot.id.hex(), types[static_cast<std::size_t>(slot.type)],
-            slot.role == KeyRole::full ? "full" : "write-only", slot.label, slot.created, revoked};
+            slot.role == KeyRole::full ? "full" : "write-only", slot.label, slot.created, revoked, {}};
 }
 
 }  // namespace
@@ -24,7 +24,13 @@ Result<std::vector<KeySummary>> list_keys(const AccessRequest& access) {
     HF_TRY(const auto slots, read_key_slots(repository->storage()));
     HF_TRY(const auto epochs, read_key_epochs(repository->storage()));
     std::vector<KeySummary> keys;
-    for (const KeySlotRecord& slot : slots) keys.push_back(summary_of(slot, is_revoked(slot, epochs)));
+    const bool knows_clients = repository->keyring().role() == KeyRole::full;
+    for (const KeySlotRecord& slot : slots) {
+        keys.push_back(summary_of(slot, is_revoked(slot, epochs)));
+        if (slot.role == KeyRole::full || !knows_clients) continue;
+        const auto client = repository->clients().find(slot.id);
+        if (client.ok()) keys.back().host = client->host;
+    }
     return keys;
 }
 
@@ -58,6 +64,16 @@ Result<SecretKey> new_secret(const AddKeyRequest& request,
     return secret;
 }
 
+Status add_client(Repository& repository, const KeySlotRecord& slot, const std::string& host) {
+    ClientRecord client;
+    client.id = slot.id;
+    client.time = slot.created;
+    client.label = slot.label;
+    client.host = host;
+    client.verify_key = slot.certificate->verify_key;
+    return write_client(repository.storage(), repository.keyring(), client, repository.random());
+}
+
 }  // namespace
 
 Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
@@ -65,6 +81,8 @@ Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
             (request.is_recovery ? 1 : 0) !=
         1)
         return Error(ErrorCode::invalid_argument, "give one new key file or passphrase file");
+    if (!request.host.empty() && !request.is_write_only)
+        return Error(ErrorCode::invalid_argument, "only a write-only key can be bound to a host");
     HF_TRY(const auto repository, open_repository(request.access));
     if (repository->keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot make keys");
@@ -78,8 +96,12 @@ Result<AddKeyResponse> add_key(const AddKeyRequest& request) {
     const SecretKey& master = request.is_write_only ? repository->keyring().full().writer_master
                                                     : repository->master();
     lock_key_slot(slot, secret, master, id);
-    certify_key_slot(slot, secret, repository->keyring().epoch(), repository->keyring().full().signing_key(), id);
-    Status written = write_key_slot(repository->storage(), slot, id, system_random());
+    const Keyring& keyring = repository->keyring();
+    certify_key_slot(slot, secret, keyring.epoch(), keyring.full().signing_key(), id,
+                     request.host.empty() ? HostTag{} : keyring.host_tag(request.host));
+    // Readers know the client before it can write anything.
+    Status written = request.is_write_only ? add_client(*repository, slot, request.host) : ok_status();
+    if (written.ok()) written = write_key_slot(repository->storage(), slot, id, system_random());
     // It opens nothing, and would stand in the way of the next try.
     if (!written.ok() && request.new_key_file) ::unlink(request.new_key_file->c_str());
     HF_TRY_STATUS(std::move(written));
@@ -120,12 +142,33 @@ Status make_epoch(Repository& repository, const std::optional<KeySlotId>& exclud
                           excluded, repository.clock(), repository.random());
 }
 
+// What the client has made is known from now on: what comes under its name later is not its own. After its slot is gone.
+Status close_client(Repository& repository, const KeySlotRecord& slot) {
+    if (slot.role == KeyRole::full) return {};
+    auto client = repository.clients().find(slot.id);
+    if (!client.ok() && client.error().code() == ErrorCode::not_found) return {};
+    HF_TRY(ClientRecord record, std::move(client));
+    if (record.is_removed) return {};
+    record.is_removed = true;
+    record.time = repository.clock().now();
+    HF_TRY(const auto points, repository.points(std::nullopt));
+    for (const PointInfo& point : points)
+        if (point.client == slot.id) record.points.push_back(point.id);
+    std::sort(record.points.begin(), record.points.end());
+    return write_client(repository.storage(), repository.keyring(), record, repository.random());
+}
+
+Status remove_slot(Repository& repository, const KeySlotRecord& slot) {
+    HF_TRY_STATUS(remove_key_slot(repository.storage(), slot.id));
+    return close_client(repository, slot);
+}
+
 }  // namespace
 
 Status remove_key(const AccessRequest& access, const std::string& id) {
     HF_TRY(const auto repository, open_to_change_keys(access));
     HF_TRY(const KeySlotRecord slot, select_key_to_go(*repository, id));
-    return remove_key_slot(repository->storage(), slot.id);
+    return remove_slot(*repository, slot);
 }
 
 Status revoke_key(const AccessRequest& access, const std::string& id) {
@@ -133,7 +176,7 @@ Status revoke_key(const AccessRequest& access, const std::string& id) {
     HF_TRY(const KeySlotRecord slot, select_key_to_go(*repository, id));
     // In this order: a key whose slot is left is revoked all the same.
     HF_TRY_STATUS(make_epoch(*repository, slot.id));
-    return remove_key_slot(repository->storage(), slot.id);
+    return remove_slot(*repository, slot);
 }
 
 Status rotate_keys(const AccessRequest& access) {

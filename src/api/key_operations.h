@@ -15,6 +15,7 @@ struct KeySummary {
     std::string label;
     TimeNs created = 0;
     bool is_revoked = false;
+    std::string host;  // of a write-only key: whose restore points it may make; empty: anybody's, or not known
 };
 Result<std::vector<KeySummary>> list_keys(const AccessRequest& access);
 
@@ -24,6 +25,7 @@ struct AddKeyRequest {
     std::optional<std::string> new_passphrase_file;  // read
     bool is_recovery = false;
     bool is_write_only = false;
+    std::string host;  // with is_write_only: whose restore points it may make; empty: anybody's
     std::string label;
 };
 struct AddKeyResponse {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <map>
+#include <tuple>
 
 #include "repository/marks.h"
 #include "repository/prune.h"
@@ -62,10 +64,11 @@ std::vector<PruneDecision> decide(const Group& group,
 Result<std::vector<Group>> groups_of(Repository& repository) {
     HF_TRY(std::vector<PointInfo> points, list_points(repository, {}, Deleted::shown));
     HF_TRY([[maybe_unused]] const auto forged, believe_readers_only(repository, points));
-    std::map<std::pair<std::string, std::string>, Group> groups;
+    // A client's points do not count when it is asked which of a reader's are kept.
+    std::map<std::tuple<std::string, std::string, bool>, Group> groups;
     for (PointInfo& point : points) {
         if (point.is_damaged && !point.is_deleted) continue;  // the plan says what is to be done
-        groups[{point.record.host, point.record.name}].push_back(std::move(point));
+        groups[{point.record.host, point.record.name, point.is_claim}].push_back(std::move(point));
     }
     std::vector<Group> result;
     for (auto& [identity, group] : groups) {

@@ -277,6 +277,7 @@ Result<BackupReport> Backup::run() {
     record_.machine_id = identity.machine_id;
 
     if (options_.mode == BackupOptions::Mode::store) {
+        HF_TRY_STATUS(repository_.keyring().check_host(options_.host));
         HF_TRY(session_, WriteSession::begin(repository_, identity));
         record_.session = session_->id();
     }

@@ -39,15 +39,23 @@ class Trust : public testing::Test {
         tree_.children["large"] = file_of(random_content(3u << 20, 99), 5);
     }
 
-    // Another repository object, opened by a write-only key.
-    std::unique_ptr<Repository> client() {
+    // Another repository object, opened by a write-only key. `known_host` is what readers hold the client to; the
+    // client itself does not keep to it.
+    std::unique_ptr<Repository> client(const std::string& known_host = "") {
         KeySlotRecord slot;
         const SecretKey secret(test_.random.array<32>());
         slot.role = KeyRole::writer;
         slot.id = key_slot_id_of(secret, slot.type);
-        const RepositoryId& id = test_.repository->keyring().repository();
-        lock_key_slot(slot, secret, test_.repository->keyring().full().writer_master, id);
+        const Keyring& keyring = test_.repository->keyring();
+        const RepositoryId& id = keyring.repository();
+        lock_key_slot(slot, secret, keyring.full().writer_master, id);
+        certify_key_slot(slot, secret, keyring.epoch(), keyring.full().signing_key(), id);
         EXPECT_TRUE(write_key_slot(*test_.storage, slot, id, test_.random).ok());
+        known_ = ClientRecord{};
+        known_.id = slot.id;
+        known_.host = known_host;
+        known_.verify_key = slot.certificate->verify_key;
+        EXPECT_TRUE(write_client(*test_.storage, keyring, known_, test_.random).ok());
         Unlock unlock;
         unlock.key_file = secret;
         auto storage = std::make_unique<HookedStorage>(
@@ -110,8 +118,14 @@ class Trust : public testing::Test {
         EXPECT_TRUE(pruned.ok()) << pruned.error().describe();
     }
 
+    std::vector<PointInfo> points() {
+        test_.open();
+        return test_.repository->points(std::nullopt).value();
+    }
+
     TestRepository test_{"", 5};
     ModelNode tree_;
+    ClientRecord known_;  // of the last client
 };
 
 // The hostile client claims chunks before the victim, who has the full key, backs them up.
@@ -262,6 +276,63 @@ TEST_F(Trust, AClientsFragmentHidesNothingAndMovesNothing) {
     prune_with_rewriting();
     expect_restores("victim");
     expect_restores("other");
+}
+
+TEST_F(Trust, AClientMakesPointsOfItsHostOnly) {
+    back_up(*client("victim"), tree_, "victim");
+    EXPECT_FALSE(points().at(0).is_damaged);
+    back_up(*client("web1"), tree_, "victim");
+    const auto all = points();
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_TRUE(all[0].is_damaged);
+    EXPECT_NE(all[0].damage->describe().find("of host victim"), std::string::npos) << all[0].damage->describe();
+    // It is in nobody's way: folds leave it out, and the latest point is the one before.
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        ModelNode other = tree_;
+        other.children["more"] = file_of(random_content(5000, 1000 + i), 900);
+        back_up(*test_.repository, other, "other");
+    }
+    std::size_t damaged = 0;
+    for (const PointInfo& point : points()) damaged += point.is_damaged ? 1 : 0;
+    EXPECT_EQ(damaged, 1u);
+}
+
+TEST_F(Trust, ARemovedClientsPointsStayAndItMakesNoMore) {
+    const auto removed = client();
+    const RestorePointId kept = back_up(*removed, tree_, "victim").point;
+    known_.is_removed = true;
+    known_.points = {kept};
+    ASSERT_TRUE(write_client(*test_.storage, test_.repository->keyring(), known_, test_.random).ok());
+    EXPECT_FALSE(points().at(0).is_damaged);
+    expect_restores("victim");
+    // It has kept all that it needs to write.
+    back_up(*removed, tree_, "victim");
+    const auto all = points();
+    ASSERT_EQ(all.size(), 2u);
+    for (const PointInfo& point : all) EXPECT_EQ(point.is_damaged, point.id != kept);
+}
+
+TEST_F(Trust, NobodySignsForAClientOrForReaders) {
+    const auto honest = client("victim");
+    const KeySlotId other = known_.id;
+    const auto hostile = client("hostile");
+    const Keyring& keyring = hostile->keyring();
+    const auto check = [&](const std::function<void(ObjectKey&)>& change) {
+        ObjectKey key = keyring.object_again(ObjectKind::restore_point, ObjectId::random(test_.random), test_.random);
+        change(key);
+        const ObjectId id = key.header.object;
+        const Bytes object = encode_record_object(std::move(key), Bytes(50, 1));
+        const auto end = open_object(object, test_.repository->keyring(), ObjectKind::restore_point);
+        const Status checked = test_.repository->clients().check_point(*end, id, "hostile");
+        return checked.ok() ? std::string() : checked.error().describe();
+    };
+    EXPECT_EQ(check([](ObjectKey&) {}), "");
+    EXPECT_NE(check([](ObjectKey& key) { key.signer.reset(); }), "");
+    EXPECT_NE(check([&](ObjectKey& key) { key.signer->id = other; }), "");
+    EXPECT_NE(check([](ObjectKey& key) { key.signer->id = KeySlotId{}; }), "");
+    EXPECT_NE(check([&](ObjectKey& key) { key.signer->id = KeySlotId::random(test_.random); }), "");
+    EXPECT_NE(check([](ObjectKey& key) { key.signer->signing_key = SecretKey{}; }), "");
+    EXPECT_EQ(check([&](ObjectKey& key) { key.signer = test_.repository->keyring().epoch_signer(); }), "");
 }
 
 }  // namespace

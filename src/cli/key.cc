@@ -13,7 +13,8 @@ nlohmann::json json_of(const KeySummary& key) {
             {"role", key.role},
             {"label", key.label},
             {"created", format_rfc3339(key.created)},
-            {"revoked", key.is_revoked}};
+            {"revoked", key.is_revoked},
+            {"host", key.host}};
 }
 
 Command key_list() {
@@ -28,7 +29,7 @@ Command key_list() {
             if (!console.json)
                 print_line(key.id.substr(0, 12) + "  " + key.type + "  " + key.role + "  " +
                            format_rfc3339(key.created / ns_per_second * ns_per_second) + "  " +
-                           printable(key.label) + (key.is_revoked ? "  REVOKED" : ""));
+                           printable(key.label) + (key.host.empty() ? "" : "  for host " + printable(key.host)) + (key.is_revoked ? "  REVOKED" : ""));
         }
         if (console.json) print_json({{"schema", 1}, {"keys", std::move(array)}});
         return ExitStatus::done;
@@ -63,6 +64,7 @@ Command key_add() {
          &request->new_passphrase_file, {}},
         {"--write-only", "", "a key that can back up and can neither read nor delete",
          &request->is_write_only, {}},
+        {"--host", "HOST", "with --write-only: restore points of this host only", &request->host, {}},
         {"--label", "TEXT", "whose it is", &request->label, {}}};
     command.state = request;
     command.run = [request](Console& console) { return add(*request, console); };

@@ -24,6 +24,8 @@ struct ConfigRecord {
     Bytes full_bundle;    // FullSecrets, sealed with the master key
     Bytes writer_bundle;  // WriterSecrets, sealed with the writers' master key
 
+    // Whether write-only clients sign what they make; not in repositories of programs before that.
+    bool has_signing_clients() const { return writer_bundle.size() > 144; }
     // What both are bound to: all that stands before them.
     Bytes associated_data() const;
 };

@@ -20,7 +20,7 @@ std::uint32_t tail_check(ByteSpan data) {
 
 bool is_valid_kind(std::uint8_t kind) {
     return kind >= static_cast<std::uint8_t>(ObjectKind::config) &&
-           kind <= static_cast<std::uint8_t>(ObjectKind::key_epoch);
+           kind <= static_cast<std::uint8_t>(ObjectKind::client);
 }
 
 }  // namespace
@@ -302,6 +302,29 @@ void encode_table(const ObjectTable& table, ByteWriter& out) {
     }
     out.varint(table.record_frame_bytes.size());
     for (const std::uint32_t bytes : table.record_frame_bytes) out.varint(bytes);
+    if (!table.signature) return;
+    out.bytes(table.signature->signer.bytes);
+    out.u16(table.signature->epoch);
+    out.bytes(table.signature->bytes);
+}
+
+Bytes signed_message(const EnvelopeHeader& header, const Digest& record_hash, const ObjectTable& table) {
+    HF_CHECK(table.signature.has_value());
+    Bytes encoded_header, encoded_table;
+    ByteWriter header_out(encoded_header), table_out(encoded_table);
+    encode_header(header, header_out);
+    ObjectTable unsigned_table = table;
+    unsigned_table.signature.reset();
+    encode_table(unsigned_table, table_out);
+    Bytes message;
+    ByteWriter out(message);
+    out.bytes(as_bytes("holdfast 2026 signed object"));
+    out.bytes(table.signature->signer.bytes);
+    out.u16(table.signature->epoch);
+    out.bytes(plain_hash(encoded_header).bytes);
+    out.bytes(record_hash.bytes);
+    out.bytes(plain_hash(encoded_table).bytes);
+    return message;
 }
 
 Result<ObjectTable> decode_table(ByteSpan data) {
@@ -320,6 +343,12 @@ Result<ObjectTable> decode_table(ByteSpan data) {
     for (std::uint64_t i = 0; i < record_frames && in.ok(); ++i)
         table.record_frame_bytes.push_back(
             static_cast<std::uint32_t>(in.varint_at_most(2 * max_chunk_bytes)));
+    if (in.ok() && !in.at_end()) {
+        ObjectSignature& signature = table.signature.emplace();
+        signature.signer.bytes = in.array<16>();
+        signature.epoch = in.u16();
+        signature.bytes = in.array<64>();
+    }
     if (!in.complete()) return bad("table");
     return table;
 }

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "crypto/aead.h"
 #include "crypto/digest.h"
+#include "crypto/key_agreement.h"
 #include "format/ids.h"
 #include "format/parity.h"
 
@@ -28,6 +29,7 @@ enum class ObjectKind : std::uint8_t {
     tombstone = 9,
     mark = 10,
     key_epoch = 11,
+    client = 12,
 };
 // Kinds that are in clear, and no other kind may be: they lead to the keys.
 inline bool is_clear_kind(ObjectKind kind) {
@@ -171,10 +173,19 @@ std::uint8_t pack_layout(const StoredChunk& chunk);
 void encode_frames(const StoredChunk& chunk, ByteWriter& out);
 void decode_frames(std::uint8_t packed, ByteReader& in, StoredChunk& chunk);
 
+// Who has made an object, and says so. docs/format.md#table.
+struct ObjectSignature {
+    KeySlotId signer;          // a write-only client; of zeros: the epoch itself, so somebody who can read
+    std::uint16_t epoch = 0;   // in which it was made
+    Signature bytes{};         // of signed_message()
+    bool operator==(const ObjectSignature&) const = default;
+};
+
 // Frames of an object, in order: the chunks' frames, the record's frames, the table itself.
 struct ObjectTable {
     std::vector<StoredChunk> chunks;
     std::vector<std::uint32_t> record_frame_bytes;
+    std::optional<ObjectSignature> signature;
 
     bool operator==(const ObjectTable&) const = default;
 };
@@ -185,5 +196,9 @@ std::size_t frame_count_of(std::uint32_t raw_bytes, std::uint8_t frame_log2);
 
 void encode_table(const ObjectTable& table, ByteWriter& out);
 Result<ObjectTable> decode_table(ByteSpan data);
+
+// What is signed of an object: header, record and table, which its end has, and not the chunks, which their ids prove.
+// The signature of `table` says whose it is, and is not part of it.
+Bytes signed_message(const EnvelopeHeader& header, const Digest& record_hash, const ObjectTable& table);
 
 }  // namespace holdfast

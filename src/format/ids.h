@@ -38,6 +38,7 @@ using RepositoryId = Id<struct RepositoryTag, 16>;
 using ObjectId = Id<struct ObjectTag, 16>;
 // A restore point's id is the id of the object that holds its root record.
 using RestorePointId = ObjectId;
+using KeySlotId = Id<struct KeySlotTag, 16>;
 using SessionId = Id<struct SessionTag, 8>;
 // Keyed hash of (host, name): groups an identity's points without telling the storage which it is.
 using SourceId = Id<struct SourceTag, 8>;

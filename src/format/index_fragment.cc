@@ -119,7 +119,8 @@ std::string container_name(const Container& container) {
         case ObjectKind::fence:
         case ObjectKind::tombstone:
         case ObjectKind::mark:
-        case ObjectKind::key_epoch: break;
+        case ObjectKind::key_epoch:
+        case ObjectKind::client: break;
     }
     HF_CHECK(false);  // a container is a pack or a restore point
     return {};

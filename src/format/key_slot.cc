@@ -60,6 +60,7 @@ void encode_key_slot(const KeySlotRecord& slot, ByteWriter& out) {
     out.u16(slot.certificate->epoch);
     out.bytes(slot.certificate->seal_key);
     out.bytes(slot.certificate->verify_key);
+    out.bytes(slot.certificate->host);
     out.bytes(slot.certificate->signature);
 }
 
@@ -82,6 +83,7 @@ Result<KeySlotRecord> decode_key_slot(ByteSpan data) {
         certificate.epoch = in.u16();
         certificate.seal_key = in.array<32>();
         certificate.verify_key = in.array<32>();
+        certificate.host = in.array<16>();
         certificate.signature = in.array<64>();
         if (certificate.epoch == 0) return bad_slot();
     }
@@ -137,10 +139,11 @@ void certify_key_slot(KeySlotRecord& slot,
                       const SecretKey& secret,
                       std::uint16_t epoch,
                       const SecretKey& epoch_signing_key,
-                      const RepositoryId& repository) {
+                      const RepositoryId& repository,
+                      const HostTag& host) {
     const KeySlotSecrets secrets = key_slot_secrets_of(secret, slot.id);
     slot.certificate = KeySlotCertificate{epoch, agreement_public_key(secrets.agreement_key),
-                                          signing_public_key(secrets.signing_key), {}};
+                                          signing_public_key(secrets.signing_key), host, {}};
     slot.certificate->signature = sign(epoch_signing_key, signed_part(slot, repository));
 }
 

@@ -11,11 +11,12 @@
 
 namespace holdfast {
 
-using KeySlotId = Id<struct KeySlotTag, 16>;
-
 // The numbers are stored.
 enum class KeySlotType : std::uint8_t { key_file = 1, passphrase = 2, recovery = 3 };
 enum class KeyRole : std::uint8_t { full = 1, writer = 2 };
+
+// A keyed hash of a host's name. docs/format.md#key-slots.
+using HostTag = std::array<std::uint8_t, 16>;
 
 // What makes a slot known to who never sees its secret: a later epoch's master key is sealed to it, and what its owner
 // signs is checked with it.
@@ -23,6 +24,7 @@ struct KeySlotCertificate {
     std::uint16_t epoch = 1;      // of the master key in the slot, and of the signature
     PublicKey seal_key{};         // X25519
     PublicKey verify_key{};       // Ed25519
+    HostTag host{};               // of role writer: whose restore points it may make; of zeros: anybody's
     Signature signature{};        // the epoch's, of all of the record before it
 };
 
@@ -71,7 +73,8 @@ void certify_key_slot(KeySlotRecord& slot,
                       const SecretKey& secret,
                       std::uint16_t epoch,
                       const SecretKey& epoch_signing_key,
-                      const RepositoryId& repository);
+                      const RepositoryId& repository,
+                      const HostTag& host = {});
 // Whether the epoch of this key has signed the slot.
 bool is_certified(const KeySlotRecord& slot,
                   const PublicKey& epoch_verify_key,

@@ -91,6 +91,9 @@ Result<std::uint64_t> Repository::fold() {
         if (!end.ok()) continue;  // damaged: stays as it is
         // A fragment tells who made a point by naming it as a container.
         if (end->trailer.header.is_claim() && end->table.chunks.empty()) continue;
+        // What is folded is believed; one of no known client stays as it is.
+        const auto record = decode_restore_point(end->record);
+        if (!record.ok() || !check_maker(*end, name.id, record->host).ok()) continue;
         IndexFragmentRecord one =
             fragment_of_point(name, end->trailer.header, end->table, end->object_bytes);
         one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end->record});

@@ -93,8 +93,12 @@ Result<OpenedKeys> Chain::open(const SecretKey& secret) {
     HF_TRY(const SecretKey master, unlock_key_slot(slot_, secret, config_.repository));
     if (slot_.epoch() > last_)
         return Error(ErrorCode::corrupt, key_epoch_name(slot_.epoch()) + ", which the key is of, is missing");
-    const SecretKey agreement = key_slot_secrets_of(secret, slot_.id).agreement_key;
-    return slot_.role == KeyRole::full ? open_full(master, agreement) : open_writer(master, agreement);
+    const KeySlotSecrets own = key_slot_secrets_of(secret, slot_.id);
+    if (slot_.role == KeyRole::full) return open_full(master, own.agreement_key);
+    HF_TRY(OpenedKeys keys, open_writer(master, own.agreement_key));
+    if (slot_.certificate)
+        keys.keyring->set_client({slot_.id, last_, own.signing_key}, slot_.certificate->host);
+    return keys;
 }
 
 // A slot that is to have the keys of the epoch after the present one.

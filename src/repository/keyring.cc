@@ -55,6 +55,39 @@ SourceId Keyring::source_id(std::string_view host, std::string_view name) const 
     return id;
 }
 
+HostTag Keyring::host_tag(std::string_view host) const {
+    Bytes message;
+    ByteWriter out(message);
+    out.bytes(as_bytes("host of a client"));
+    out.sized_text(host);
+    const Digest digest = keyed_hash(writer_.name_key, message);
+    HostTag tag;
+    std::copy_n(digest.bytes.begin(), tag.size(), tag.begin());
+    return tag;
+}
+
+Status Keyring::check_host(std::string_view host) const {
+    if (host_ == HostTag{} || host_ == host_tag(host)) return {};
+    return Error(ErrorCode::permission_denied,
+                 "the key may not back up host " + std::string(host) + ": it was made for another one");
+}
+
+ObjectSigner Keyring::epoch_signer() const {
+    return {KeySlotId{}, epoch_, full().signing_key()};
+}
+
+Status Keyring::check_epoch_signature(const ObjectSignature& signature, ByteSpan message) const {
+    const Error bad(ErrorCode::corrupt, "not signed by somebody who can read the repository");
+    if (signature.signer != KeySlotId{}) return bad;
+    if (signature.epoch < first_key_epoch || signature.epoch > epoch_) return bad;
+    if (role_ == KeyRole::writer && signature.epoch != epoch_) return bad;
+    const auto& verify_key = role_ == KeyRole::writer
+                                 ? writer_.verify_key
+                                 : epochs_[signature.epoch - first_key_epoch].secrets.writer.verify_key;
+    if (!verify_key || !signature_is_valid(*verify_key, message, signature.bytes)) return bad;
+    return {};
+}
+
 EnvelopeHeader Keyring::header_of(ObjectKind kind, const ObjectId& id) const {
     HF_CHECK(!is_clear_kind(kind));
     EnvelopeHeader header;
@@ -84,6 +117,7 @@ ObjectKey Keyring::object_again(ObjectKind kind, const ObjectId& id, Random& ran
     EnvelopeHeader& header = result.header;
     header = header_of(kind, id);
     header.key_mode = KeyMode::sealed;
+    result.signer = role_ == KeyRole::full ? std::optional(epoch_signer()) : client_;
     result.key = SecretKey(random.array<32>());
     const SecretKey ephemeral(random.array<32>());
     const PublicKey public_key = agreement_public_key(ephemeral);

@@ -9,11 +9,19 @@
 
 namespace holdfast {
 
-// An object's header and the key of its frames, and whether parity follows them.
+// Who signs objects.
+struct ObjectSigner {
+    KeySlotId id;  // of zeros: the epoch
+    std::uint16_t epoch = 0;
+    SecretKey signing_key;
+};
+
+// An object's header and the key of its frames, whether parity follows them, and who signs it.
 struct ObjectKey {
     EnvelopeHeader header;
     SecretKey key;
     bool has_parity = true;
+    std::optional<ObjectSigner> signer;
 };
 
 // Immutable after construction; thread-safe.
@@ -31,6 +39,20 @@ class Keyring {
     // The last epoch, and its secrets.
     std::uint16_t epoch() const { return epoch_; }
     const WriterSecrets& writer() const { return writer_; }
+    // Of role writer: who signs all that it makes, if its slot has a key for that, and of which host its restore points
+    // may be. Before the keyring is shared.
+    void set_client(ObjectSigner signer, const HostTag& host) {
+        client_ = std::move(signer);
+        host_ = host;
+    }
+    // The tag of a host to which a client is bound. Not that of no host.
+    HostTag host_tag(std::string_view host) const;
+    // Whether restore points of this host may be made. Errors: permission_denied.
+    Status check_host(std::string_view host) const;
+    // Signs what only somebody who can read may say; for role full.
+    ObjectSigner epoch_signer() const;
+    // Whether an epoch has signed: of zeros, and known. Errors: corrupt.
+    Status check_epoch_signature(const ObjectSignature& signature, ByteSpan message) const;
     // Full secrets; only for role full.
     const FullSecrets& full() const;
 
@@ -55,6 +77,8 @@ class Keyring {
     bool has_parity_ = true;
     std::uint16_t epoch_;
     WriterSecrets writer_;
+    std::optional<ObjectSigner> client_;
+    HostTag host_{};
     struct Epoch {
         FullSecrets secrets;
         SecretKey object_key;

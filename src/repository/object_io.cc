@@ -48,6 +48,7 @@ void ObjectEncoder::add_chunk(EncodedChunk chunk) {
 
 void ObjectEncoder::add_record(ByteSpan record) {
     HF_CHECK(table_.record_frame_bytes.empty() && record.size() <= max_record_bytes);
+    if (key_.signer) record_hash_ = plain_hash(record);
     Compressor compressor(CompressionLevel::standard);
     do {
         const ByteSpan part = record.first(std::min(record.size(), record_frame_bytes));
@@ -60,6 +61,12 @@ void ObjectEncoder::add_record(ByteSpan record) {
 }
 
 void ObjectEncoder::finish_body() {
+    if (key_.signer) {
+        if (table_.record_frame_bytes.empty()) record_hash_ = plain_hash({});
+        table_.signature = ObjectSignature{key_.signer->id, key_.signer->epoch, {}};
+        table_.signature->bytes =
+            sign(key_.signer->signing_key, signed_message(key_.header, record_hash_, table_));
+    }
     Bytes plain;
     ByteWriter writer(plain);
     encode_table(table_, writer);
@@ -138,8 +145,10 @@ Bytes encode_record_object(ObjectKey key, ByteSpan record) {
 Bytes encode_clear_object(ObjectKind kind,
                           const RepositoryId& repository,
                           ByteSpan record,
-                          Random& random) {
+                          Random& random,
+                          std::optional<ObjectSigner> signer) {
     ObjectKey key;
+    key.signer = std::move(signer);
     key.header.kind = kind;
     key.header.key_mode = KeyMode::clear;
     key.header.repository = repository;
@@ -348,6 +357,26 @@ Status check_object_end(const EnvelopeTrailer& trailer, const Parity& parity, By
 
 Result<ObjectEnd> open_object(ByteSpan object, const Keyring& keyring, ObjectKind kind) {
     return open_whole(object, &keyring, kind);
+}
+
+namespace {
+
+Result<Bytes> signed_message_of(const ObjectEnd& end) {
+    if (!end.table.signature) return Error(ErrorCode::corrupt, "not signed");
+    return signed_message(end.trailer.header, plain_hash(end.record), end.table);
+}
+
+}  // namespace
+
+Status check_signature(const ObjectEnd& end, const PublicKey& verify_key) {
+    HF_TRY(const Bytes message, signed_message_of(end));
+    if (signature_is_valid(verify_key, message, end.table.signature->bytes)) return {};
+    return Error(ErrorCode::corrupt, "its signature does not hold");
+}
+
+Status check_epoch_signature(const ObjectEnd& end, const Keyring& keyring) {
+    HF_TRY(const Bytes message, signed_message_of(end));
+    return keyring.check_epoch_signature(*end.table.signature, message);
 }
 
 Status check_body(Storage& storage, const std::string& name, const ObjectEnd& end) {

@@ -58,6 +58,7 @@ class ObjectEncoder {
     std::uint64_t taken_bytes_ = 0;
     std::uint32_t frames_ = 0;
     std::uint32_t table_bytes_ = 0;
+    Digest record_hash_;
 };
 
 // Parity and tail: what follows an object's body. `trailer` says all but what parity says.
@@ -67,7 +68,11 @@ Bytes finish_object(ObjectEncoder& encoder);
 // An object without chunks.
 Bytes encode_record_object(ObjectKey key, ByteSpan record);
 // The same for a configuration or key slot, in clear.
-Bytes encode_clear_object(ObjectKind kind, const RepositoryId& repository, ByteSpan record, Random&);
+Bytes encode_clear_object(ObjectKind kind,
+                          const RepositoryId& repository,
+                          ByteSpan record,
+                          Random& random,
+                          std::optional<ObjectSigner> signer = {});
 
 // What an object's end tells.
 struct ObjectEnd {
@@ -97,6 +102,10 @@ Result<ObjectEnd> read_object(Storage& storage,
                               const std::string& name,
                               ObjectKind kind,
                               std::uint64_t limit_bytes);
+// Whether the holder of the key has signed what the end says. Errors: corrupt.
+Status check_signature(const ObjectEnd& end, const PublicKey& verify_key);
+// Whether an epoch has, so somebody who can read the repository. Errors: corrupt.
+Status check_epoch_signature(const ObjectEnd& end, const Keyring& keyring);
 // Whether all of the object is there, piece by piece. Errors: corrupt, of the storage.
 Status check_body(Storage& storage, const std::string& name, const ObjectEnd& end);
 // Whether the object is the one that its name says. Errors: corrupt.

@@ -96,6 +96,13 @@ std::string point_name(const PointName& name) {
     return container_name(container);
 }
 
+// Of a point that a client may have made.
+Status Repository::check_maker(const ObjectEnd& end, const RestorePointId& point, const std::string& host) {
+    if (!end.trailer.header.is_claim()) return {};
+    if (!end.table.signature && !config_.has_signing_clients()) return {};
+    return clients_->check_point(end, point, host);
+}
+
 Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName& name) {
     HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
                                                 ObjectKind::restore_point));
@@ -107,8 +114,12 @@ Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName
     if (keyring_->source_id(record->host, record->name) != name.source ||
         inverted_time_of(record->started) != name.inverted_time)
         return Error(ErrorCode::corrupt, info.name + ": not the restore point that its name says");
+    Status maker = check_maker(end, name.id, record->host);
+    if (!maker.ok()) return std::move(maker).error().with_context(info.name);
     point.record = std::move(record).value();
-    point.is_claim = end.trailer.header.is_claim();
+    const auto& signature = end.table.signature;
+    point.is_claim = end.trailer.header.is_claim() && (!signature || signature->signer != KeySlotId{});
+    if (point.is_claim && signature) point.client = signature->signer;
     return point;
 }
 

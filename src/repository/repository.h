@@ -9,6 +9,7 @@
 #include "format/restore_point.h"
 #include "repository/chunk_reader.h"
 #include "repository/clear_objects.h"
+#include "repository/clients.h"
 #include "repository/member_cache.h"
 
 namespace holdfast {
@@ -31,8 +32,9 @@ struct PointInfo {
     bool is_held = false;
     // Its session was taken for dead by a pruner, and nobody has checked it since. Known by points() only.
     bool is_unverified = false;
-    // A write-only client has made it.
+    // A write-only client has made it; which one, as long as no fragment has folded the point.
     bool is_claim = false;
+    std::optional<KeySlotId> client{};
     // Something that it refers to was lost, as a repair found: nobody builds on it.
     bool is_incomplete = false;
     // Its record cannot be read: only id, source and time are known.
@@ -93,6 +95,7 @@ class Repository {
     // Empty: nothing is cached on disk.
     const std::string& cache_directory() const { return cache_directory_; }
     MemberCache& members() { return *members_; }
+    Clients& clients() { return *clients_; }
 
     // Read at first use: every fragment, and every point that no fragment has folded.
     Result<Index*> index();
@@ -184,6 +187,7 @@ class Repository {
                                                           const IndexFragmentRecord& record) const;
     void add_fragment(const ObjectId& id, std::shared_ptr<FlatFragment> fragment);
     void use_directory();
+    Status check_maker(const ObjectEnd& end, const RestorePointId& point, const std::string& host);
     Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
     bool names_condemned(const FlatFragment& fragment) const;
@@ -196,6 +200,7 @@ class Repository {
     ConfigRecord config_;
     SecretKey master_;
     std::unique_ptr<Keyring> keyring_;
+    std::unique_ptr<Clients> clients_;
     std::string cache_directory_;
     std::unique_ptr<MemberCache> members_;
 

@@ -164,6 +164,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
     HF_TRY(OpenedKeys keys, open_with(store, repository->config_, epochs, unlock));
     repository->master_ = keys.master;
     repository->keyring_ = std::move(keys.keyring);
+    repository->clients_ = std::make_unique<Clients>(store, *repository->keyring_);
     repository->keyring_->set_parity(repository->config_.has_parity);
     std::string members_path;
     if (!cache_directory.empty()) {

@@ -184,6 +184,7 @@ Status WriteSession::maybe_checkpoint() {
 // The point with these chunks in its own object; it is durable then, and in the index.
 Result<PointName> WriteSession::put_point(const RestorePointRecord& record,
                                           std::span<Chunks> chunks) {
+    HF_TRY_STATUS(repository_.keyring().check_host(record.host));
     ObjectKey key = repository_.keyring().new_object(ObjectKind::restore_point, repository_.random());
     key.header.optional_features = optional_features_;
     ObjectEncoder encoder(std::move(key));

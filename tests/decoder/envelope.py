@@ -12,7 +12,7 @@ from parity import check_parity
 
 MIB = 1 << 20
 CONFIG, SLOT, DATA_PACK, META_PACK, FRAGMENT, POINT, LEASE, FENCE, TOMBSTONE, MARK, \
-    EPOCH = range(1, 12)
+    EPOCH, CLIENT = range(1, 13)
 CLEAR_KINDS = (CONFIG, SLOT, EPOCH)
 CONTAINER_KINDS = (DATA_PACK, META_PACK, POINT)
 CLEAR, SYMMETRIC, SEALED = range(3)
@@ -66,7 +66,7 @@ def parse_header(data):
     fields = Fields(data, 'header')
     require(fields.bytes(4) == b'HFST', 'the header has no magic')
     _check_version(fields.u16())
-    kind = fields.one_of(range(CONFIG, EPOCH + 1), 'kind')
+    kind = fields.one_of(range(CONFIG, CLIENT + 1), 'kind')
     aead = fields.one_of((0, *CIPHERS), 'AEAD')
     if fields.u64() != 0:
         raise Unsupported('a required feature is unknown')
@@ -176,6 +176,7 @@ class Table(NamedTuple):
     chunks: list
     record_frames: tuple
     record_offset: int
+    signature: object        # ObjectSignature or None
 
     def frames_before_record(self):
         return sum(len(row.stored) for row in self.chunks)
@@ -195,8 +196,23 @@ def parse_table(plaintext, offset):
         number += frames
         offset += row.stored_bytes()
     record_frames = parse_stored(fields, fields.count(smallest=1))
+    signature = parse_signature(fields, plaintext) if fields.remaining() else None
     fields.end()
-    return Table(chunks, record_frames, offset)
+    return Table(chunks, record_frames, offset, signature)
+
+
+class ObjectSignature(NamedTuple):
+    """Table: who has made the object."""
+    signer: bytes
+    epoch: int
+    signature: bytes
+    unsigned_table: bytes
+
+
+def parse_signature(fields, plaintext):
+    """Table, signature."""
+    unsigned = plaintext[:len(plaintext) - fields.remaining()]
+    return ObjectSignature(fields.bytes(16), fields.u16(), fields.bytes(64), unsigned)
 
 
 class Trailer(NamedTuple):
@@ -273,6 +289,13 @@ class StoredObject:
 
     def size(self):
         return len(self._data)
+
+    def signed_message(self):
+        """Signatures: what is signed of the object."""
+        signature = self.table.signature
+        return (b'holdfast 2026 signed object' + signature.signer + struct.pack('<H', signature.epoch)
+                + blake3.digest(self._data[:self.header.size()]) + blake3.digest(self.record())
+                + blake3.digest(signature.unsigned_table))
 
     def record(self):
         """Frames, record frame: the pieces joined."""

@@ -79,6 +79,7 @@ class Slot(NamedTuple):
     epoch: int = 1
     seal_key: bytes = b''
     verify_key: bytes = b''
+    host: bytes = b''
     signature: bytes = b''
     signed: bytes = b''
 
@@ -106,7 +107,7 @@ def parse_slot(record):
                 fields.bytes(32), fields.sized())
     if fields.remaining():
         slot = slot._replace(epoch=fields.u16(), seal_key=fields.bytes(32), verify_key=fields.bytes(32),
-                             signature=fields.bytes(64), signed=record[:-64])
+                             host=fields.bytes(16), signature=fields.bytes(64), signed=record[:-64])
         require(slot.epoch > 0, 'a slot of epoch 0')
     fields.end()
     require(len(slot.sealed) == 48, 'a sealed master key has %d bytes' % len(slot.sealed))
@@ -164,6 +165,10 @@ class Config(NamedTuple):
     associated: bytes
     full_bundle: bytes
     writers_bundle: bytes
+
+    def has_signing_clients(self):
+        """Config: a writers' bundle without key 8 is of a program before there were epochs."""
+        return len(self.writers_bundle) > 144
 
 
 def parse_config(record):

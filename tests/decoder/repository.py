@@ -6,7 +6,8 @@ import blake3
 import key_epochs
 import key_slots
 from chunks import ChunkIds, ChunkStore, Container, Copy
-from envelope import (CLEAR_KINDS, CONFIG, CONTAINER_KINDS, EPOCH, FENCE, FINGERPRINTS, FRAGMENT,
+from clients import Clients
+from envelope import (CLEAR_KINDS, CLIENT, CONFIG, CONTAINER_KINDS, EPOCH, FENCE, FINGERPRINTS, FRAGMENT,
                       LEASE, MARK, POINT, SLOT, TOMBSTONE, StoredObject)
 from errors import Damaged, Refused, WrongKey, require
 from index import PointObject, choose_fragments, parse_fragment
@@ -99,6 +100,8 @@ class Repository:
         self._bundles = bundles
         self._bundle = bundles[0]    # the keys for ids and names are the same in all
         self._keys = ObjectKeys(bundles)
+        self._clients = Clients([bundle.verify_key() for bundle in bundles])
+        self._clients_sign = config.has_signing_clients()
         self._ids = ChunkIds(self._bundle.hash_key)
         self.chunks = ChunkStore(storage, self._keys, self._ids)
         self.problems = []
@@ -140,8 +143,10 @@ class Repository:
             CHECKS[kind](record, parts)
         if kind == FRAGMENT:
             self._read_fragment(parts, object_id, record)
+        if kind == CLIENT:
+            self._clients.add(stored, parts)
         if kind == POINT:
-            self._read_point(PointObject(name, stored.size(), record), parts)
+            self._read_point(PointObject(name, stored.size(), record), parts, stored)
         if kind in CONTAINER_KINDS:
             container = Container(name, stored.header, stored.size())
             self._copies += [Copy(container, row) for row in stored.table.chunks]
@@ -171,12 +176,14 @@ class Repository:
         require('%02x' % fragment.tier == parts['tier'], 'the name is of another tier')
         self._fragments[object_id] = fragment
 
-    def _read_point(self, point_object, parts):
+    def _read_point(self, point_object, parts, stored):
         """Objects: source id and inverted time in the name follow from the record."""
         point = parse_point(point_object.record)
         source_id = blake3.keyed(self._bundle.name_key, point.identity())[:8]
         require(parts['source'] == source_id.hex(), 'the name is of another source')
         require(parts['inverted'] == '%016x' % point.inverted_time(), 'the name has another time')
+        if self._clients_sign or stored.table.signature:
+            self._clients.check_point(stored, point.host)
         self._points[point_object.name] = point_object
 
     def _compare_fragments(self):

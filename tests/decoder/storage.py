@@ -2,7 +2,7 @@
 import os
 import re
 
-from envelope import (CONFIG, DATA_PACK, EPOCH, FENCE, FRAGMENT, LEASE, MARK, META_PACK, POINT, SLOT,
+from envelope import (CLIENT, CONFIG, DATA_PACK, EPOCH, FENCE, FRAGMENT, LEASE, MARK, META_PACK, POINT, SLOT,
                       TOMBSTONE)
 
 ID, SHORT_ID = '[0-9a-f]{32}', '[0-9a-f]{16}'
@@ -10,6 +10,7 @@ NAMES = [
     (CONFIG, r'config(\.2)?'),
     (SLOT, r'keys/(?P<slot>%s)(\.2)?' % ID),
     (EPOCH, r'epochs/(?P<epoch>[0-9a-f]{4})(\.2)?'),
+    (CLIENT, r'clients/(?P<slot>%s)/(?P<state>added|removed)' % ID),
     (DATA_PACK, r'data/(?P<session>%s)/(?P<object>%s)' % (SHORT_ID, ID)),
     (META_PACK, r'meta/(?P<session>%s)/(?P<object>%s)' % (SHORT_ID, ID)),
     (FRAGMENT, r'index/(?P<tier>[0-9a-f]{2})-(?P<object>%s)' % ID),

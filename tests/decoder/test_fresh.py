@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -120,7 +121,7 @@ class Fresh(unittest.TestCase):
     def back_up_streams(cls):
         """A sealed one that takes a pack, then so many that the index is folded; one is deleted."""
         cls.world.holdfast('key', 'add', '--new-key-file', cls.world.path('writer.key'),
-                           '--write-only')
+                           '--write-only', '--host', socket.gethostname())
         cls.stream = random.Random(4).randbytes(STREAM_BYTES)
         cls.sealed = cls.world.backup('--stdin-name', 'sealed', data=cls.stream, key='writer.key')
         small = [cls.world.backup('--stdin-name', 'small', data=b'stream %d ' % i * 100)

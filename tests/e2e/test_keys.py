@@ -323,6 +323,27 @@ class Keys(E2E):
         self.assertNotEqual(result.status, 0)
         self.assertEqual(len(self.keys()), 4)
 
+    def test_a_write_only_key_of_one_host(self):
+        self.init_and_back_up()
+        self.run_program(['key', 'add', '--new-key-file', self.path('writer'), '--write-only', '--host', 'web1'])
+        self.assertEqual([k['host'] for k in self.keys() if k['role'] != 'full'], ['web1'])
+        self.assertIn('for host web1', self.run_program(['key', 'list']).text)
+        writer = ['--key-file', self.path('writer')]
+        result = self.run_program([*writer, 'backup', self.source, '--host', 'web2'], expect=None)
+        self.assertNotEqual(result.status, 0)
+        self.assertIn('web2', result.err)
+        self.run_program([*writer, 'backup', self.source, '--host', 'web1'])
+        self.assertEqual([p['host'] for p in self.points()][-1], 'web1')
+        self.assertFalse(self.points()[-1]['damaged'])
+        # Its points stay when its key goes.
+        writer_id = next(k['id'] for k in self.keys() if k['role'] != 'full')
+        self.run_program(['key', 'revoke', writer_id])
+        self.assertFalse(any(p['damaged'] for p in self.points()))
+        self.run_program([*writer, 'backup', self.source, '--host', 'web1'], expect=12)
+        self.run_program(['key', 'add', '--new-key-file', self.path('key2'), '--host', 'web1'], expect=2)
+        self.assertFalse(os.path.exists(self.path('key2')))
+        self.assert_check_clean()
+
     def test_init_like(self):
         self.init_and_back_up()
         self.write('big', os.urandom(3 << 20))

@@ -7,6 +7,7 @@
 
 #include "api/repository_access.h"
 #include "base/file_io.h"
+#include "format/client.h"
 #include "format/config.h"
 #include "format/key_epoch.h"
 #include "format/lease.h"
@@ -120,6 +121,11 @@ void write_envelope_seeds(SeedWriter& seeds) {
     seeds.write("object_table", "chunks", encoded([](ByteWriter& out) {
                     encode_table(example_table(), out);
                 }));
+    seeds.write("object_table", "signed", encoded([](ByteWriter& out) {
+                    ObjectTable table = example_table();
+                    table.signature = ObjectSignature{{{7}}, 2, {9}};
+                    encode_table(table, out);
+                }));
 }
 
 ConfigRecord example_config() {
@@ -174,6 +180,13 @@ void write_clear_seeds(SeedWriter& seeds) {
     seeds.write("key_slot", "passphrase", example_key_slot(KeySlotType::passphrase));
     seeds.write("key_slot", "certified", example_key_slot(KeySlotType::key_file, true));
     seeds.write("key_epoch", "two-slots", example_key_epoch());
+    ClientRecord client;
+    client.label = "web server";
+    client.host = "web1";
+    seeds.write("client", "added", encode_client(client));
+    client.is_removed = true;
+    client.points = {object_id(1), object_id(2)};
+    seeds.write("client", "removed", encode_client(client));
     Counting random;
     const RepositoryId& repository = fuzz_keyring().repository();
     seeds.write("clear_object",

@@ -23,6 +23,7 @@
     TARGET(config)              \
     TARGET(key_slot)            \
     TARGET(key_epoch)           \
+    TARGET(client)              \
     TARGET(lease)               \
     TARGET(point_name)          \
     TARGET(point_path)          \
