@@ -185,6 +185,10 @@ Result<MendReport> Mending::run() {
         bool is_mended = false;
         if (state == State::damaged) {
             HF_TRY(is_mended, mend(info));
+        } else if (state == State::whole && !dry_run_) {
+            // A repair that was killed may have mended it: that must last.
+            const Status adopted = storage_.adopt(info.name);
+            if (!adopted.ok() && adopted.error().code() != ErrorCode::not_found) return adopted.error();
         }
         if (is_mended) {
             report_.mended.push_back(info.name);
@@ -196,6 +200,7 @@ Result<MendReport> Mending::run() {
             twins_[info.name] = state == State::whole;
     }
     HF_TRY_STATUS(mend_twins());
+    if (!dry_run_) HF_TRY_STATUS(storage_.barrier());
     return std::move(report_);
 }
 
