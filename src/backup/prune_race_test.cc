@@ -239,5 +239,136 @@ TEST(PruneRaceTest, ABackupThatIsFencedAfterItsCommitStays) {
     }
 }
 
+// A prune that dies when it has fenced the writers, before it deletes anything.
+void die_after_fencing(TestRepository& test) {
+    auto storage = std::make_unique<HookedStorage>(
+        test.storage, [](std::string_view operation, const std::string& name) -> Status {
+            const bool deletes = operation == "remove" && !name.starts_with("tombstones/") &&
+                                 !name.starts_with("leases/");
+            return deletes ? Status(Error(ErrorCode::unavailable, "killed")) : ok_status();
+        });
+    const auto repository =
+        Repository::open(std::move(storage), test.unlock, "", test.clock, system_random()).value();
+    Progress progress;
+    EXPECT_FALSE(run_prune(*repository, {}, pruner, progress, {}).ok());
+}
+
+// A prune in a thread of its own, which stops before a request.
+class StoppedPrune {
+  public:
+    StoppedPrune(TestRepository& test, std::string operation, std::string folder)
+        : operation_(std::move(operation)), folder_(std::move(folder)) {
+        auto storage = std::make_unique<HookedStorage>(
+            test.storage, [this](std::string_view asked, const std::string& name) -> Status {
+                if (asked != operation_ || !name.starts_with(folder_) || std::exchange(has_stopped_, true))
+                    return {};
+                stopped_.set_value();
+                go_on_.get_future().wait();
+                return {};
+            });
+        repository_ =
+            Repository::open(std::move(storage), test.unlock, "", test.clock, system_random()).value();
+    }
+    void run_until_it_stops() {
+        thread_ = std::jthread([this] {
+            Progress progress;
+            const auto pruned = run_prune(*repository_, {}, pruner, progress, {});
+            EXPECT_TRUE(pruned.ok()) << pruned.error().describe();
+        });
+        stopped_.get_future().wait();
+    }
+    void go_on() {
+        go_on_.set_value();
+        thread_.join();
+    }
+
+  private:
+    const std::string operation_, folder_;
+    bool has_stopped_ = false;
+    std::promise<void> stopped_, go_on_;
+    std::unique_ptr<Repository> repository_;
+    std::jthread thread_;
+};
+
+void remove_condemned_points(TestRepository& test) {
+    const OtherProcess other(test);
+    const auto tombstones = read_tombstones(*other.repository).value();
+    const auto points = list_objects(*test.storage, "points/").value();
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects)
+            for (const ObjectInfo& point : points)
+                if (point.name.ends_with(id.hex())) (void)test.storage->remove(point.name).ok();
+}
+
+// Three directories that stand in nodes of their own.
+ModelNode three_directories(TimeNs mtime) {
+    std::mt19937_64 random(5);
+    std::uint64_t inode = 1;
+    ModelNode root;
+    root.metadata.type = EntryType::directory;
+    root.metadata.inode = inode++;
+    for (const char* const name : {"a", "b", "c"}) {
+        ModelNode& directory = root.children[name];
+        directory.metadata = root.metadata;
+        directory.metadata.inode = inode++;
+        for (int i = 0; i < 100; ++i) {
+            ModelNode& file = directory.children["a rather long name " + std::to_string(i)];
+            file.metadata.inode = inode++;
+            file.metadata.mtime = file.metadata.ctime = mtime;
+            file.content.resize(1500);
+            for (std::uint8_t& byte : file.content) byte = static_cast<std::uint8_t>(random());
+            file.metadata.size = file.content.size();
+        }
+    }
+    return root;
+}
+
+// A backup verifies its point, as a prune took it for dead; a second prune, that waits for no fenced session, begins
+// when a node of the point is gone and not stored again yet: what is below it is not marked. The backup ends before
+// the second prune condemns that, or when it has looked again and is about to delete.
+TEST(PruneRaceTest, ASecondPruneTakesNothingOfAPointThatIsBeingVerified) {
+    for (const bool has_condemned : {false, true}) {
+        SCOPED_TRACE(has_condemned);
+        Race race;
+        race.tree = three_directories(epoch);
+        const RestorePointId first = race.test.backup(race.source, BackupType::incremental).point;
+        // The same contents, and other nodes.
+        const ModelNode other_tree = three_directories(epoch + 1);
+        ModelSource other_source(other_tree);
+        const RestorePointId second = race.test.backup(other_source, BackupType::full).point;
+        race.test.open();
+        const auto set_deleted = [&](const RestorePointId& id) {
+            PointInfo point;
+            point.id = id;
+            EXPECT_TRUE(OtherProcess(race.test).repository->set_mark(point, MarkKind::deleted, "test").ok());
+        };
+        StoppedPrune prune(race.test, has_condemned ? "remove" : "put", has_condemned ? "points/" : "tombstones/");
+        int step = 0;
+        race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+            if (step == 0 && operation == "put" && name.starts_with("points/")) {
+                step = 1;
+                set_deleted(first);
+                race.test.clock.advance(24 * 3600 * ns_per_second);
+                die_after_fencing(race.test);
+            } else if (step == 1 && (name.starts_with("data/") || name.starts_with("meta/")) && operation != "list" &&
+                       operation != "read") {
+                step = 2;
+                remove_condemned_points(race.test);
+                set_deleted(second);
+                prune.run_until_it_stops();
+            }
+            return {};
+        };
+        const auto report = race.test.try_backup(race.source, BackupType::incremental);
+        race.test.hook = {};
+        ASSERT_EQ(step, 2) << (report.ok() ? "" : report.error().describe());
+        prune.go_on();
+        ASSERT_TRUE(report.ok()) << report.error().describe();
+        race.test.open();
+        EXPECT_EQ(wrong_with(race.test, {{report->point, race.tree}}), "");
+        EXPECT_FALSE(race.test.latest().is_unverified);
+    }
+}
+
 }  // namespace
 }  // namespace holdfast

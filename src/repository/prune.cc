@@ -160,9 +160,19 @@ Status Prune::verify_points_of(const SessionId& session) {
     return {};
 }
 
-// Points that were committed since the first look, or brought back.
+// What was missing of a point that its session verified at the first look may have been stored again since: by a
+// marker that has met nothing, or it would not look below what it has met.
+Status Prune::mark_anew(const PointInfo& point, ChunkMarker::Damage damage) {
+    if (!second_marker_)
+        second_marker_.emplace(*index_, *chunks_, repository_.keyring(), 0, options_.max_part_bytes);
+    return second_marker_->mark(point.record.root, damage);
+}
+
+// Points that were committed since the first look, or brought back, or verified.
 Status Prune::mark_again() {
     for (const ObjectId& id : condemned_) index_->condemn(id);
+    // After the tombstones: a session that has not seen them has named before what it stored again.
+    HF_TRY_STATUS(repository_.update_index());
     HF_TRY(const auto points, repository_.points(std::nullopt));
     std::set<RestorePointId> removed;
     for (const PointInfo& point : removed_) removed.insert(point.id);
@@ -182,10 +192,12 @@ Status Prune::mark_again() {
         // Until now nobody has taken away what its session relies on, and the session may have looked for a
         // fence before this one was there: the point may be acknowledged.
         const bool may_be_acknowledged = point.is_unverified && fenced_now_.contains(point.record.session);
+        const auto damage = may_be_acknowledged ? ChunkMarker::Damage::is_error : damage_of(point);
         if (marked_points_.insert(point.id).second) {
             if (point.is_damaged) return Error(ErrorCode::corrupt, "a damaged restore point appeared");
-            HF_TRY_STATUS(marker_->mark(point.record.root,
-                                        may_be_acknowledged ? ChunkMarker::Damage::is_error : damage_of(point)));
+            HF_TRY_STATUS(marker_->mark(point.record.root, damage));
+        } else if (unverified_.contains(point.id)) {
+            HF_TRY_STATUS(mark_anew(point, damage));
         }
         if (may_be_acknowledged)
             HF_TRY_STATUS(repository_.set_mark(point, MarkKind::verified, "there before the fence"));
@@ -198,7 +210,8 @@ Status Prune::mark_again() {
 Status Prune::rescue() {
     const std::set<ObjectId> at_first = condemned_;
     for (;;) {
-        let_go_of_needed();
+        let_go_of_needed(*marker_);
+        if (second_marker_) let_go_of_needed(*second_marker_);
         bool is_settled = true;
         for (const PointInfo& point : removed_) {
             if (!at_first.contains(point.id) || condemned_.contains(point.id) ||
@@ -212,9 +225,11 @@ Status Prune::rescue() {
 }
 
 // Whether all that is needed of a chunk stands elsewhere too, in containers that stay.
-bool Prune::has_other_place(const FlatFragment& fragment, IndexPosition position) const {
+bool Prune::has_other_place(const ChunkMarker& marker,
+                            const FlatFragment& fragment,
+                            IndexPosition position) const {
     const ChunkLocation chunk = fragment.location(position.chunk);
-    const auto marked = marker_->parts(position);
+    const auto marked = marker.parts(position);
     std::vector<ChunkRange> needed(marked.begin(), marked.end());
     if (needed.empty()) needed = present_ranges(chunk);
     return std::all_of(needed.begin(), needed.end(), [&](const ChunkRange& part) {
@@ -225,18 +240,18 @@ bool Prune::has_other_place(const FlatFragment& fragment, IndexPosition position
     });
 }
 
-void Prune::let_go_of_needed() {
+void Prune::let_go_of_needed(const ChunkMarker& marker) {
     const auto fragments = index_->fragments();
     for (std::size_t number = 0; number < fragments.size(); ++number) {
         const FlatFragment& fragment = *fragments[number];
         for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
-            if (!marker_->is_marked({number, i})) continue;
+            if (!marker.is_marked({number, i})) continue;
             const std::uint32_t container = fragment.container_of(i);
             if (container >= fragment.containers().size()) continue;
             const ObjectId& object = fragment.containers()[container].header.object;
             if (!condemned_.contains(object)) continue;
             // Marked here: before it was copied, or because there is no other.
-            if (!has_other_place(fragment, {number, i})) condemned_.erase(object);
+            if (!has_other_place(marker, fragment, {number, i})) condemned_.erase(object);
         }
     }
 }

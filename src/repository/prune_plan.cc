@@ -108,6 +108,7 @@ Status Prune::mark_points() {
             return std::move(marked).error().with_context("marking restore point " +
                                                           point.id.hex().substr(0, 12));
         marked_points_.insert(point.id);
+        if (point.is_unverified) unverified_.insert(point.id);
         ++progress_.files;
         if (session_) HF_TRY_STATUS(session_->renew_lease());
     }

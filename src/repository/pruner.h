@@ -58,8 +58,9 @@ class Prune {
     Status verify_points_of(const SessionId& session);
     Status mark_again();
     Status rescue();
-    void let_go_of_needed();
-    bool has_other_place(const FlatFragment& fragment, IndexPosition position) const;
+    Status mark_anew(const PointInfo& point, ChunkMarker::Damage damage);
+    void let_go_of_needed(const ChunkMarker& marker);
+    bool has_other_place(const ChunkMarker& marker, const FlatFragment& fragment, IndexPosition position) const;
     Status sweep();
     IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
     Status clean_index();
@@ -76,6 +77,7 @@ class Prune {
     Index* index_ = nullptr;
     ChunkReader* chunks_ = nullptr;
     std::optional<ChunkMarker> marker_;
+    std::optional<ChunkMarker> second_marker_;  // of what unverified_ refer to at the second look
     std::set<SessionId> sessions_;           // that have a lease
     std::set<SessionId> writers_;            // and may go on
     std::set<SessionId> fenced_now_;         // by this prune
@@ -85,6 +87,7 @@ class Prune {
     std::set<ObjectId> unproven_;            // of write-only clients, with chunks that are not what they say
     std::vector<PointInfo> staying_, removed_;
     std::set<RestorePointId> marked_points_;
+    std::set<RestorePointId> unverified_;    // of these: when they were marked
     PrunePlan plan_;
     PruneReport report_;
 

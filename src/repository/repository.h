@@ -97,6 +97,8 @@ class Repository {
     // Reads it anew: what was listed before a lease was taken may be gone. Nobody else may use the
     // repository meanwhile.
     Status reload_index();
+    // Adds what was stored since it was read. What was removed meanwhile stays in it.
+    Status update_index();
     // Reads through index(), which must have succeeded.
     Result<ChunkReader*> chunks();
 

@@ -49,6 +49,12 @@ Status Repository::reload_index() {
     return {};
 }
 
+Status Repository::update_index() {
+    HF_TRY_STATUS(index());
+    const std::lock_guard lock(index_mutex_);
+    return load_index();
+}
+
 Result<ChunkReader*> Repository::chunks() {
     HF_TRY_STATUS(index());
     return &*chunks_;
