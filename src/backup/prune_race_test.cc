@@ -1,6 +1,7 @@
 // A prune beside backups and other prunes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -368,6 +369,44 @@ TEST(PruneRaceTest, ASecondPruneTakesNothingOfAPointThatIsBeingVerified) {
         EXPECT_EQ(wrong_with(race.test, {{report->point, race.tree}}), "");
         EXPECT_FALSE(race.test.latest().is_unverified);
     }
+}
+
+// A point needs what an earlier prune has condemned; a session that goes on has stored it again, in a pack that no
+// fragment names and that a crash of the machine takes away.
+TEST(PruneRaceTest, WhatNoFragmentNamesIsNoOtherPlace) {
+    Race race;
+    race.tree = three_directories(epoch);
+    ModelNode& large = race.tree.children["large"];
+    large.metadata.inode = 9999;
+    large.content = random_bytes(5u << 20);
+    large.metadata.size = large.content.size();
+    race.test.backup(race.source, BackupType::incremental);
+    race.test.open();
+    InterruptedSource interrupted(race.source, [&] {
+        race.remove_all();
+        EXPECT_GT(OtherProcess(race.test).prune().value().waiting_bytes, 0u);
+    });
+    const RestorePointId point = race.test.backup(interrupted, BackupType::incremental).point;
+    const auto before = list_objects(*race.test.storage, "data/").value();
+    race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation != "put" || !name.starts_with("index/")) return {};
+        EXPECT_TRUE(OtherProcess(race.test).prune().ok());
+        return Error(ErrorCode::unavailable, "the machine crashed");
+    };
+    race.test.open();
+    EXPECT_FALSE(race.test.try_backup(race.source, BackupType::full).ok());
+    race.test.hook = {};
+    const auto after = list_objects(*race.test.storage, "data/").value();
+    std::size_t lost = 0;
+    for (const ObjectInfo& pack : after) {
+        const auto is_same = [&](const ObjectInfo& other) { return other.name == pack.name; };
+        if (std::ranges::any_of(before, is_same)) continue;
+        ASSERT_TRUE(race.test.storage->remove(pack.name).ok());
+        ++lost;
+    }
+    EXPECT_GT(lost, 0u);
+    race.test.open();
+    EXPECT_EQ(wrong_with(race.test, {{point, race.tree}}), "");
 }
 
 }  // namespace

@@ -6,7 +6,9 @@ namespace {
 // The rank of a place that nothing can be read from.
 constexpr int worthless = 128;
 // What makes a place worth less than another, the worst last.
-constexpr int thinned = 1, out_of_order = 2, unnamed = 8, condemned = 16, claimed = 32;
+constexpr int thinned = 1, out_of_order = 2, condemned = 8, unnamed = 16, claimed = 32;
+// Places of this rank and above are not relied upon.
+constexpr int unreliable = condemned;
 
 Error torn() {
     return {ErrorCode::corrupt, "damaged index cache"};
@@ -131,9 +133,7 @@ bool Index::contains(const ChunkId& id, const ChunkRange& part) const {
     std::shared_lock lock(mutex_);
     const auto found = find(id, part, Trust::directory);
     if (!found) return false;
-    const Container* const container = container_of(*found);
-    return container != nullptr && !container->header.is_claim() &&
-           !condemned_.contains(container->header.object);
+    return container_of(*found) != nullptr && rank_of(found->fragment, found->chunk, part, {}) < unreliable;
 }
 
 void Index::exclude(const ObjectId& container) {
@@ -193,6 +193,7 @@ Result<LocatedChunk> Index::locate(const ChunkId& id,
         return torn();
     found.container = fragment.containers()[found.location.container];
     if (!is_within(found.location, found.container)) return torn();
+    found.is_named = origins_[position->fragment] == Origin::fragment;
     return found;
 }
 

@@ -112,6 +112,26 @@ TEST(ChunkDirectoryTest, ATornFileIsRefused) {
     }
 }
 
+TEST(IndexTest, WhatNoFragmentNamesCanBeReadAndIsNotReliedUpon) {
+    std::mt19937_64 random(5);
+    IndexFragmentRecord record = random_fragment(random, 1);
+    const ChunkId id = record.chunks[0].id;
+    const ObjectId named = record.containers[0].header.object;
+    Index index;
+    IndexFragmentRecord found = random_fragment(random, 1);
+    found.chunks[0].id = id;
+    index.add(flat(found), Index::Origin::pack_tables);
+    EXPECT_FALSE(index.contains(id));
+    EXPECT_FALSE(index.locate(id).value().is_named);
+    index.add(flat(record));
+    EXPECT_TRUE(index.contains(id));
+    EXPECT_TRUE(index.locate(id).value().is_named);
+    // What a pruner may delete is there until it does; what no fragment names may never have been stored.
+    index.condemn(named);
+    EXPECT_FALSE(index.contains(id));
+    EXPECT_EQ(index.locate(id).value().container.header.object, named);
+}
+
 // A repository with so many large fragments that it makes a directory.
 class LargeIndex : public testing::Test {
   protected:

@@ -234,8 +234,9 @@ bool Prune::has_other_place(const ChunkMarker& marker,
     if (needed.empty()) needed = present_ranges(chunk);
     return std::all_of(needed.begin(), needed.end(), [&](const ChunkRange& part) {
         const auto located = index_->locate(chunk.id, part);
-        // Nobody knows whether what a write-only client claims is true.
-        return located.ok() && !located->container.header.is_claim() &&
+        // Nobody knows whether what a write-only client claims is true, nor whether what no fragment names survives
+        // a crash.
+        return located.ok() && located->is_named && !located->container.header.is_claim() &&
                !condemned_.contains(located->container.header.object);
     });
 }

@@ -344,10 +344,10 @@ Status WriteSession::set_verified(const RestorePointId& point) {
     return repository_.set_mark(verified, MarkKind::verified, "fenced by a prune");
 }
 
-// A chunk that can still be read and may be gone soon.
+// A chunk that can still be read and may be gone soon, or after a crash.
 Status WriteSession::store_again(const ChunkId& id, const ChunkRange& part) {
     HF_TRY(const LocatedChunk located, index_->locate(id, part));
-    if (!index_->is_condemned(located.container.header.object)) return {};
+    if (located.is_named && !index_->is_condemned(located.container.header.object)) return {};
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     HF_TRY(EncodedChunk chunk, reader->read_frames(located));
     return append(std::move(chunk));
