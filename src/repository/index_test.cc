@@ -132,6 +132,49 @@ TEST(IndexTest, WhatNoFragmentNamesCanBeReadAndIsNotReliedUpon) {
     EXPECT_EQ(index.locate(id).value().container.header.object, named);
 }
 
+// A repository with one fragment, into whose place another process puts the same under another name, when it is
+// read first.
+class ReplacedFragment : public testing::Test {
+  protected:
+    ReplacedFragment() {
+        auto storage = hooked([](std::string_view, const std::string&) { return ok_status(); });
+        unlock_.key_file =
+            Repository::init(*storage, nullptr, std::nullopt, Repository::keep_nothing, system_clock(), system_random())
+                .value()
+                .key_file;
+        other_ = open(std::move(storage));
+        EXPECT_TRUE(other_->store_fragment(record_).ok());
+        repository_ = open(hooked([this](std::string_view operation, const std::string& name) -> Status {
+            if (operation == "list" && name == "data/") ++pack_listings_;
+            if (operation == "list" || !name.starts_with("index/") || times_ == 0) return {};
+            --times_;
+            EXPECT_TRUE(other_->replace_fragment(name, record_).ok());
+            return {};
+        }));
+    }
+    std::unique_ptr<HookedStorage> hooked(StorageHook hook) {
+        return std::make_unique<HookedStorage>(storage_, std::move(hook));
+    }
+    std::unique_ptr<Repository> open(std::unique_ptr<HookedStorage> storage) {
+        return Repository::open(std::move(storage), unlock_, "", system_clock(), system_random()).value();
+    }
+
+    std::mt19937_64 random_{6};
+    const IndexFragmentRecord record_ = random_fragment(random_, 10);
+    std::shared_ptr<MemoryStorage> storage_ = std::make_shared<MemoryStorage>();
+    Unlock unlock_;
+    int times_ = 0, pack_listings_ = 0;
+    std::unique_ptr<Repository> other_, repository_;
+};
+
+TEST_F(ReplacedFragment, IsNoGapInTheIndex) {
+    times_ = 2;
+    Index& index = *repository_->index().value();
+    EXPECT_EQ(times_, 0);
+    EXPECT_TRUE(index.contains(record_.chunks[0].id));
+    EXPECT_EQ(pack_listings_, 0);
+}
+
 // A repository with so many large fragments that it makes a directory.
 class LargeIndex : public testing::Test {
   protected:

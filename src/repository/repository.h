@@ -171,6 +171,8 @@ class Repository {
     // Adds what the index does not have yet. Points are listed before fragments: what a point refers
     // to was stored before it.
     Status load_index();
+    struct Loading;
+    Result<bool> load_listed(Loading& loading);
     Status add_unindexed();
     Status load_points(const std::vector<ObjectInfo>& points);
     Status refresh_index(const std::vector<ObjectInfo>& points);

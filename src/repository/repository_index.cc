@@ -83,34 +83,57 @@ Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
     return FlatFragment::from_memory(std::move(flat));
 }
 
+// What is read of the index until all of it is.
+struct Repository::Loading {
+    std::vector<std::pair<ObjectId, std::shared_ptr<FlatFragment>>> fragments;
+    std::set<ObjectId> read, gone;
+};
+
+// For who holds the mutex. Reads the fragments that are listed and not read yet. False when one was gone that was
+// listed: a prune has put another in its place, which a listing that begins later has.
+Result<bool> Repository::load_listed(Loading& loading) {
+    HF_TRY(auto objects, list_objects(*storage_, "index/"));
+    // Highest tier first: what a fold supersedes is then never read.
+    std::reverse(objects.begin(), objects.end());
+    bool is_sure = true;
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_fragment_name(info.name);
+        if (!name || superseded_.contains(name->id) || loaded_fragments_.contains(name->id) ||
+            loading.read.contains(name->id))
+            continue;
+        auto fragment = load_fragment(info);
+        if (!fragment.ok() && fragment.error().code() == ErrorCode::not_found &&
+            loading.gone.insert(name->id).second) {
+            is_sure = false;
+            continue;
+        }
+        // What a damaged one says is found elsewhere, only more slowly; `check` names it.
+        if (!fragment.ok() && (fragment.error().code() == ErrorCode::corrupt ||
+                               fragment.error().code() == ErrorCode::not_found)) {
+            index_has_gaps_ = true;
+            loaded_fragments_.insert(name->id);
+            continue;
+        }
+        if (!fragment.ok()) return std::move(fragment).error();
+        for (const ObjectId& id : (*fragment)->record().supersedes) superseded_.insert(id);
+        loading.read.insert(name->id);
+        loading.fragments.emplace_back(name->id, *fragment);
+    }
+    return is_sure;
+}
+
 Status Repository::load_index() {
     // A write-only client can read none of it: it deduplicates within its own session.
     if (keyring_->role() == KeyRole::writer) return {};
     HF_TRY(const auto points, list_objects(*storage_, "points/"));
-    HF_TRY(auto objects, list_objects(*storage_, "index/"));
-    // Highest tier first: what a fold supersedes is then never read.
-    std::reverse(objects.begin(), objects.end());
-    std::vector<std::pair<ObjectId, std::shared_ptr<FlatFragment>>> loaded_now;
-    for (const ObjectInfo& info : objects) {
-        const auto name = parse_fragment_name(info.name);
-        if (!name || superseded_.contains(name->id) || !loaded_fragments_.insert(name->id).second)
-            continue;
-        auto loaded = load_fragment(info);
-        // What a damaged one says is found elsewhere, only more slowly; `check` names it. One that is
-        // gone was replaced meanwhile.
-        if (!loaded.ok() && (loaded.error().code() == ErrorCode::corrupt ||
-                             loaded.error().code() == ErrorCode::not_found)) {
-            index_has_gaps_ = true;
-            continue;
-        }
-        if (!loaded.ok()) return std::move(loaded).error();
-        const std::shared_ptr<FlatFragment> fragment = *loaded;
-        for (const ObjectId& id : fragment->record().supersedes) superseded_.insert(id);
-        loaded_now.emplace_back(name->id, fragment);
+    Loading loading;
+    for (bool is_sure = false; !is_sure;) {
+        HF_TRY(is_sure, load_listed(loading));
     }
     // A prune replaces fragments within a tier: what it has replaced may still be there, and would name
     // what is gone.
-    for (const auto& [id, fragment] : loaded_now) {
+    for (const auto& [id, fragment] : loading.fragments) {
+        loaded_fragments_.insert(id);
         if (superseded_.contains(id)) continue;
         for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
         add_fragment(id, fragment);
