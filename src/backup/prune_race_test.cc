@@ -409,5 +409,35 @@ TEST(PruneRaceTest, WhatNoFragmentNamesIsNoOtherPlace) {
     EXPECT_EQ(wrong_with(race.test, {{point, race.tree}}), "");
 }
 
+// A long restore reads the index once; each of two prunes moves what it needs to another pack.
+TEST(PruneRaceTest, AReaderThatHasBegunFindsWhatPrunesMove) {
+    Race race;
+    race.tree = ModelNode{};
+    race.tree.metadata.type = EntryType::directory;
+    for (std::uint64_t inode = 10; inode < 13; ++inode) {
+        ModelNode& file = race.tree.children["file" + std::to_string(inode)];
+        file.metadata.inode = inode;
+        file.content = random_bytes(3u << 20);
+        file.metadata.size = file.content.size();
+    }
+    std::vector<RestorePointId> points;
+    for (int i = 0; i < 3; ++i) {
+        if (i != 0) race.tree.children.erase("file" + std::to_string(10 + i));
+        points.push_back(race.test.backup(race.source, BackupType::incremental).point);
+    }
+    race.test.open();
+    const Entry root = race.test.latest().record.root;
+    ASSERT_EQ(difference(*race.test.repository, race.tree, root, ""), "");
+    for (std::size_t i = 0; i < 2; ++i) {
+        PruneOptions options;
+        options.removing = {points[i]};
+        options.max_dead_percent = 0;
+        OtherProcess other(race.test);
+        Progress progress;
+        EXPECT_GT(run_prune(*other.repository, options, pruner, progress, {}).value().plan.rewritten_objects, 0u);
+        EXPECT_EQ(difference(*race.test.repository, race.tree, root, ""), "") << i;
+    }
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -22,10 +22,7 @@ Result<Index*> Repository::index() {
     if (!index_loaded_) {
         HF_TRY_STATUS(load_index());
         index_loaded_ = true;
-        chunks_.emplace(*storage_, *keyring_, index_, [this]() -> Status {
-            HF_TRY_STATUS(find_unindexed());
-            return {};
-        });
+        chunks_.emplace(*storage_, *keyring_, index_, [this] { return find_more(); });
     }
     return &index_;
 }
@@ -241,6 +238,23 @@ Result<std::set<ObjectId>> Repository::find_unindexed() {
         if (!unindexed_) HF_TRY_STATUS(add_unindexed());
     }
     return *unindexed_;
+}
+
+// For who holds the mutex.
+Result<bool> Repository::has_new_fragments() {
+    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    return std::ranges::any_of(objects, [this](const ObjectInfo& info) {
+        const auto name = parse_fragment_name(info.name);
+        return name && !superseded_.contains(name->id) && !loaded_fragments_.contains(name->id);
+    });
+}
+
+Status Repository::find_more() {
+    HF_TRY_STATUS(index());
+    const std::lock_guard lock(index_mutex_);
+    HF_TRY(const bool has_new, has_new_fragments());
+    if (has_new) HF_TRY_STATUS(load_index());
+    return unindexed_ ? ok_status() : add_unindexed();
 }
 
 Status Repository::load_points(const std::vector<ObjectInfo>& points) {
