@@ -175,6 +175,31 @@ TEST_F(ReplacedFragment, IsNoGapInTheIndex) {
     EXPECT_EQ(pack_listings_, 0);
 }
 
+TEST_F(ReplacedFragment, IsVisitedUnderItsNewName) {
+    for (const int times : {1, 2, 3}) {
+        times_ = times;
+        std::size_t live = 0;
+        const Status visited = repository_->for_each_fragment(
+            [&](const ObjectInfo&, const FlatFragment& fragment, bool is_superseded) -> Status {
+                if (!is_superseded) live += fragment.chunk_count();
+                return {};
+            });
+        EXPECT_TRUE(visited.ok()) << visited.error().describe();
+        EXPECT_EQ(times_, 0);
+        EXPECT_EQ(live, record_.chunks.size());
+    }
+}
+
+TEST_F(ReplacedFragment, OneThatCannotBeReadAtAllEndsTheVisit) {
+    const auto repository = open(hooked([](std::string_view operation, const std::string& name) -> Status {
+        if (operation == "list" || !name.starts_with("index/")) return {};
+        return Error(ErrorCode::not_found, name);
+    }));
+    const auto visit = [](const ObjectInfo&, const FlatFragment&, bool) { return ok_status(); };
+    EXPECT_EQ(repository->for_each_fragment(visit).error().code(), ErrorCode::not_found);
+    EXPECT_FALSE(repository->index().value()->contains(record_.chunks[0].id));
+}
+
 // A repository with so many large fragments that it makes a directory.
 class LargeIndex : public testing::Test {
   protected:

@@ -304,20 +304,36 @@ Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
     return std::uint64_t{object.size()};
 }
 
+// Another prune may put a fragment in the place of one that was listed: a listing that begins later has it.
 Status Repository::for_each_fragment(const VisitFragment& visit) {
-    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
-    std::set<ObjectId> superseded;
-    for (const ObjectInfo& info : objects) {
-        if (!parse_fragment_name(info.name)) continue;
-        HF_TRY(const auto fragment, load_fragment(info));
-        const auto& ids = fragment->record().supersedes;
-        superseded.insert(ids.begin(), ids.end());
-    }
-    for (const ObjectInfo& info : objects) {
-        const auto name = parse_fragment_name(info.name);
-        if (!name) continue;
-        HF_TRY(const auto fragment, load_fragment(info));
-        HF_TRY_STATUS(visit(info, *fragment, superseded.contains(name->id)));
+    std::set<ObjectId> visited, superseded, gone;
+    for (bool is_sure = false; !is_sure;) {
+        HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+        std::set<ObjectId> gone_now;
+        using Use = std::function<Status(const ObjectInfo&, const ObjectId&, const FlatFragment&)>;
+        const auto for_each = [&](const Use& use) -> Status {
+            for (const ObjectInfo& info : objects) {
+                const auto name = parse_fragment_name(info.name);
+                if (!name || visited.contains(name->id) || gone_now.contains(name->id)) continue;
+                const auto fragment = load_fragment(info);
+                const bool is_gone = !fragment.ok() && fragment.error().code() == ErrorCode::not_found;
+                if (!fragment.ok() && (!is_gone || gone.contains(name->id))) return fragment.error();
+                if (is_gone) gone_now.insert(name->id);
+                else HF_TRY_STATUS(use(info, name->id, **fragment));
+            }
+            return {};
+        };
+        HF_TRY_STATUS(for_each([&](const ObjectInfo&, const ObjectId&, const FlatFragment& fragment) -> Status {
+            const auto& ids = fragment.record().supersedes;
+            superseded.insert(ids.begin(), ids.end());
+            return {};
+        }));
+        HF_TRY_STATUS(for_each([&](const ObjectInfo& info, const ObjectId& id, const FlatFragment& fragment) {
+            visited.insert(id);
+            return visit(info, fragment, superseded.contains(id));
+        }));
+        is_sure = gone_now.empty();
+        gone.merge(gone_now);
     }
     return {};
 }
