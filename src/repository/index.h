@@ -77,16 +77,20 @@ class Index {
   private:
     // For who holds the mutex.
     enum class Trust : std::uint8_t { directory, nothing };
+    // The best place, or the first one whose rank is `good_enough`.
     std::optional<IndexPosition> find(const ChunkId& id,
                                       const ChunkRange& part,
                                       Trust trust,
-                                      const Containers& without = {}) const;
+                                      const Containers& without = {},
+                                      int good_enough = 0) const;
     const Container* container_of(IndexPosition position) const;
     template <typename Consider>
     void search(const ChunkId& id,
                 bool covered,
                 const int& best_rank,
+                int good_enough,
                 const Consider& consider) const;
+    int least_rank_of(std::size_t number) const;
     int rank_of(std::size_t number,
                 std::size_t chunk,
                 const ChunkRange& part,
@@ -95,7 +99,8 @@ class Index {
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
     std::vector<Origin> origins_;  // of each fragment
-    bool has_order_ = false;       // any container's chunks stand in order
+    std::vector<bool> are_in_order_;  // of each fragment: any container whose chunks stand in order
+    bool has_order_ = false;          // of any fragment
     std::vector<bool> is_covered_;  // by the directory
     std::shared_ptr<const ChunkDirectory> directory_;
     std::vector<std::size_t> directory_numbers_;

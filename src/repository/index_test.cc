@@ -132,6 +132,39 @@ TEST(IndexTest, WhatNoFragmentNamesCanBeReadAndIsNotReliedUpon) {
     EXPECT_EQ(index.locate(id).value().container.header.object, named);
 }
 
+// Whatever fragments are passed over, the place is the best one, and what is reliable is contained.
+TEST(IndexTest, AllPlacesOfAChunkAreComparedThatMayBeBetter) {
+    std::mt19937_64 random(7);
+    for (int round = 0; round < 500; ++round) {
+        Index index;
+        const ChunkId id = random_id(random);
+        int best = 1000;
+        std::set<ObjectId> best_objects;
+        for (std::size_t i = 0; i < 6; ++i) {
+            IndexFragmentRecord record = random_fragment(random, 3);
+            Container& container = record.containers[0];
+            const bool is_ordered = random() % 4 == 0, is_named = random() % 4 != 0, is_condemned = random() % 4 == 0;
+            if (is_ordered) container.header.optional_features = EnvelopeHeader::in_order_feature;
+            const bool has = random() % 3 == 0;
+            if (has) record.chunks[0].id = id;
+            sort_chunks(record.chunks);
+            index.add(flat(record), is_named ? Index::Origin::fragment : Index::Origin::pack_tables);
+            if (is_condemned) index.condemn(container.header.object);
+            const int rank = (is_named ? 0 : 100) + (is_condemned ? 10 : 0) + (is_ordered ? 0 : 1);
+            if (!has || rank > best) continue;
+            if (rank < best) best_objects.clear();
+            best = rank;
+            best_objects.insert(container.header.object);
+        }
+        EXPECT_EQ(index.contains(id), best < 10);
+        const auto located = index.locate(id);
+        ASSERT_EQ(located.ok(), best < 1000);
+        if (located.ok()) {
+            EXPECT_TRUE(best_objects.contains(located->container.header.object));
+        }
+    }
+}
+
 // A repository with one fragment, into whose place another process puts the same under another name, when it is
 // read first.
 class ReplacedFragment : public testing::Test {
