@@ -74,6 +74,57 @@ void bm_location(benchmark::State& state) {
 }
 BENCHMARK(bm_location);
 
+// As between two folds: small fragments that no directory has, and one that names a container in order, if `ordered`.
+struct SmallFragments {
+    Index index;
+    std::vector<ChunkId> ids;
+
+    explicit SmallFragments(bool ordered) {
+        constexpr std::size_t fragments = 200, fragment_chunks = 500;
+        Generator generator(8);
+        for (std::size_t i = 0; i < fragments; ++i) {
+            IndexFragmentRecord record;
+            record.containers.resize(1);
+            Container& pack = record.containers[0];
+            pack.header.kind = ObjectKind::data_pack;
+            pack.header.key_mode = KeyMode::symmetric;
+            pack.header.key_block.resize(32);
+            pack.header.object = generator.id<ObjectId>();
+            if (ordered && i == 0) pack.header.optional_features = EnvelopeHeader::in_order_feature;
+            pack.object_bytes = 1u << 27;
+            record.chunks.resize(fragment_chunks);
+            for (ChunkLocation& chunk : record.chunks) {
+                chunk.id = generator.id<ChunkId>();
+                chunk.raw_bytes = 1 << 16;
+                chunk.frame_bytes = {1 << 15};
+                ids.push_back(chunk.id);
+            }
+            sort_chunks(record.chunks);
+            auto flat = FlatFragment::from_memory(FlatFragment::layout(record));
+            HF_CHECK(flat.ok());
+            index.add(std::move(flat).value());
+        }
+    }
+    // Of any fragment, in an order that has nothing to do with theirs.
+    const ChunkId& id(std::size_t number) const { return ids[number * 7919 % ids.size()]; }
+};
+
+void bm_contains(benchmark::State& state) {
+    const SmallFragments made(state.range(0) != 0);
+    std::size_t next = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(made.index.contains(made.id(next++)));
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(bm_contains)->ArgName("ordered")->Arg(0)->Arg(1);
+
+void bm_position(benchmark::State& state) {
+    const SmallFragments made(state.range(0) != 0);
+    std::size_t next = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(made.index.position_of(made.id(next++)));
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(bm_position)->ArgName("ordered")->Arg(0)->Arg(1);
+
 void bm_layout(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(FlatFragment::layout(record()));
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(chunk_count));

@@ -123,6 +123,42 @@ TEST(RepairTest, ReadersMendWhatTheyReadWithoutARepair) {
     one.expect_whole();
 }
 
+// The tail of a pack is lost, so that its parity is found by a search: once, and what was mended is kept. So is it known
+// that there is none, when the other tail is lost, too.
+TEST(RepairTest, ParityIsLookedForOnceForTheChunksOfAnObject) {
+    for (const bool has_parity : {true, false}) {
+        Damaged one(12);
+        const std::string name = one.names("data/").front();
+        one.test.open();
+        const auto fragments = one.test.repository->index().value()->fragments();
+        std::optional<LocatedChunk> chunk;
+        for (const auto& fragment : fragments)
+            for (std::size_t i = 0; i < fragment->chunk_count() && !chunk; ++i)
+                if (name == container_name(fragment->containers()[fragment->container_of(i)]))
+                    chunk = LocatedChunk{fragment->containers()[fragment->container_of(i)], fragment->location(i)};
+        ASSERT_TRUE(chunk.has_value());
+        Bytes data = one.get(name);
+        data[chunk->location.offset + 20] ^= 1;
+        const auto tail = decode_tail(data);
+        ASSERT_TRUE(tail.ok());
+        const std::uint64_t end = data.size();
+        const std::uint64_t inner = end - tail->extra_bytes + tail->parity.summary_bytes(tail->body_bytes);
+        data[end - 1] ^= 1;
+        if (!has_parity) data[inner - 1] ^= 1;
+        one.put(name, data);
+        std::size_t reads = 0;
+        one.test.hook = [&](std::string_view operation, const std::string&) {
+            if (operation == "read") ++reads;
+            return ok_status();
+        };
+        ChunkReader& reader = *one.test.repository->chunks().value();
+        EXPECT_EQ(reader.read(*chunk).ok(), has_parity);
+        const std::size_t first = std::exchange(reads, 0);
+        EXPECT_EQ(reader.read(*chunk).ok(), has_parity);
+        EXPECT_LT(reads, first / 2);
+    }
+}
+
 TEST(RepairTest, TheIndexIsMadeAgainFromPacksAlone) {
     Damaged one(4);
     for (const std::string& name : one.names("index/")) ASSERT_TRUE(one.test.storage->remove(name).ok());

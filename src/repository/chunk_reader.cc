@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "repository/compression.h"
-#include "repository/object_mender.h"
 
 namespace holdfast {
 namespace {
@@ -132,12 +131,25 @@ Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t fr
     return stored;
 }
 
+// For who holds the mutex.
+Status ChunkReader::open_mender(const std::string& name, std::uint64_t object_bytes) {
+    if (mended_name_ == name && mended_bytes_ == object_bytes) return mendable_;
+    auto opened = ObjectMender::open(storage_, name, object_bytes);
+    if (!opened.ok() && opened.error().code() != ErrorCode::corrupt) return opened.error();
+    mendable_ = opened.ok() ? ok_status() : Status(opened.error());
+    mender_ = opened.ok() ? std::move(opened).value() : nullptr;
+    mended_name_ = name;
+    mended_bytes_ = object_bytes;
+    return mendable_;
+}
+
 Result<Bytes> ChunkReader::read_mended(const LocatedChunk& chunk, std::size_t frames) {
     HF_TRY(Bytes stored, buffer_for(chunk.location, frames));
     const std::string name = container_name(chunk.container);
     HF_TRY(const ObjectInfo info, storage_.head(name));
-    HF_TRY(const auto mender, ObjectMender::open(storage_, name, info.bytes));
-    HF_TRY_STATUS(mender->read_body(chunk.location.offset, stored));
+    const std::lock_guard lock(mender_mutex_);
+    HF_TRY_STATUS(open_mender(name, info.bytes));
+    HF_TRY_STATUS(mender_->read_body(chunk.location.offset, stored));
     return stored;
 }
 

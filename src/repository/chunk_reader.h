@@ -3,10 +3,10 @@
 
 #include <functional>
 
-
 #include "format/chunk.h"
 #include "repository/index.h"
 #include "repository/object_io.h"
+#include "repository/object_mender.h"
 #include "storage/storage.h"
 
 namespace holdfast {
@@ -21,8 +21,8 @@ struct ChunkContent {
     bool has(std::uint64_t offset, std::uint64_t count) const;
 };
 
-// Opened containers' keys are kept. Thread-safe. Memory: what the caller holds, and 100 bytes for
-// each of the last 4,096 containers.
+// Opened containers' keys are kept. Thread-safe. Memory: what the caller holds, 100 bytes for
+// each of the last 4,096 containers, and one ObjectMender.
 class ChunkReader {
   public:
     // `find_more` is called when the index does not have a chunk: what it adds is looked at once more.
@@ -59,6 +59,7 @@ class ChunkReader {
     template <typename Open>
     auto open_stored(const LocatedChunk& chunk, std::size_t frames, const Open& open)
         -> decltype(open(ByteSpan{}));
+    Status open_mender(const std::string& name, std::uint64_t object_bytes);
     Result<Bytes> read_mended(const LocatedChunk& chunk, std::size_t frames);
     Result<EncodedChunk> unseal_frames(const LocatedChunk& chunk, ByteSpan stored);
     Result<FrameCipher> cipher_of(const Container& container);
@@ -71,6 +72,12 @@ class ChunkReader {
     const std::function<Status()> find_more_;
     std::mutex mutex_;  // guards keys_
     std::unordered_map<ObjectId, SecretKey, IdHash<ObjectId>> keys_;
+    std::mutex mender_mutex_;  // guards what follows
+    // Of the last damaged object, or why there is none: to find its parity may take a search of all of it.
+    std::unique_ptr<ObjectMender> mender_;
+    Status mendable_;
+    std::string mended_name_;
+    std::uint64_t mended_bytes_ = 0;  // its size then
 };
 
 }  // namespace holdfast

@@ -1,12 +1,16 @@
 #include "repository/index.h"
 
+#include <algorithm>
+
 namespace holdfast {
 namespace {
 
 // The rank of a place that nothing can be read from.
 constexpr int worthless = 128;
 // What makes a place worth less than another, the worst last.
-constexpr int thinned = 1, out_of_order = 2, unnamed = 8, condemned = 16, claimed = 32;
+constexpr int thinned = 1, out_of_order = 2, condemned = 8, unnamed = 16, claimed = 32;
+// Places of this rank and above are not relied upon.
+constexpr int unreliable = condemned;
 
 Error torn() {
     return {ErrorCode::corrupt, "damaged index cache"};
@@ -23,8 +27,10 @@ bool is_within(const ChunkLocation& location, const Container& container) {
 
 std::size_t Index::add(std::shared_ptr<const FlatFragment> fragment, Origin origin) {
     std::unique_lock lock(mutex_);
-    for (const Container& container : fragment->containers())
-        if (container.header.is_in_order() && !std::exchange(has_order_, true)) ++generation_;
+    const bool is_in_order = std::ranges::any_of(
+        fragment->containers(), [](const Container& container) { return container.header.is_in_order(); });
+    if (is_in_order && !std::exchange(has_order_, true)) ++generation_;
+    are_in_order_.push_back(is_in_order);
     fragments_.push_back(std::move(fragment));
     origins_.push_back(origin);
     is_covered_.push_back(false);
@@ -34,7 +40,8 @@ std::size_t Index::add(std::shared_ptr<const FlatFragment> fragment, Origin orig
 std::optional<IndexPosition> Index::find(const ChunkId& id,
                                          const ChunkRange& part,
                                          Trust trust,
-                                         const Containers& without) const {
+                                         const Containers& without,
+                                         int good_enough) const {
     std::optional<IndexPosition> best;
     int best_rank = worthless;
     const auto consider = [&](std::size_t number, std::size_t i) {
@@ -51,22 +58,24 @@ std::optional<IndexPosition> Index::find(const ChunkId& id,
             if (number < fragments_.size() && place.chunk < fragments_[number]->chunk_count() &&
                 fragments_[number]->has(place.chunk, id))
                 consider(number, place.chunk);
-            return best_rank > 0;
+            return best_rank > good_enough;
         });
-    search(id, false, best_rank, consider);
+    search(id, false, best_rank, good_enough, consider);
     // A directory that lies costs time, no chunk.
-    if (!best && directory_ && trust == Trust::nothing) search(id, true, best_rank, consider);
+    if (!best && directory_ && trust == Trust::nothing) search(id, true, best_rank, good_enough, consider);
     return best;
 }
 
-// Fragment by fragment, those that the directory covers or the others.
+// Fragment by fragment, those that the directory covers or the others; none that has no better place. So one
+// container in order does not have all fragments asked for each chunk that stands in no such.
 template <typename Consider>
 void Index::search(const ChunkId& id,
                    bool covered,
                    const int& best_rank,
+                   int good_enough,
                    const Consider& consider) const {
-    for (std::size_t number = fragments_.size(); number-- > 0 && best_rank > 0;) {
-        if (is_covered_[number] != covered) continue;
+    for (std::size_t number = fragments_.size(); number-- > 0 && best_rank > good_enough;) {
+        if (is_covered_[number] != covered || least_rank_of(number) >= best_rank) continue;
         const FlatFragment& fragment = *fragments_[number];
         const auto first = fragment.find(id);
         for (std::size_t i = first.value_or(fragment.chunk_count());
@@ -83,6 +92,12 @@ void Index::set_directory(std::shared_ptr<const ChunkDirectory> directory,
         if (number < is_covered_.size()) is_covered_[number] = true;
     directory_ = std::move(directory);
     directory_numbers_ = std::move(numbers);
+}
+
+// Of its best place.
+int Index::least_rank_of(std::size_t number) const {
+    const int order = has_order_ && !are_in_order_[number] ? out_of_order : 0;
+    return order + (origins_[number] == Origin::fragment ? 0 : unnamed);
 }
 
 // How little a place is worth.
@@ -129,11 +144,9 @@ std::vector<IndexPosition> Index::other_claims(const ChunkId& id,
 
 bool Index::contains(const ChunkId& id, const ChunkRange& part) const {
     std::shared_lock lock(mutex_);
-    const auto found = find(id, part, Trust::directory);
+    const auto found = find(id, part, Trust::directory, {}, unreliable - 1);
     if (!found) return false;
-    const Container* const container = container_of(*found);
-    return container != nullptr && !container->header.is_claim() &&
-           !condemned_.contains(container->header.object);
+    return container_of(*found) != nullptr && rank_of(found->fragment, found->chunk, part, {}) < unreliable;
 }
 
 void Index::exclude(const ObjectId& container) {
@@ -156,6 +169,7 @@ bool Index::is_condemned(const ObjectId& container) const {
 void Index::clear() {
     std::unique_lock lock(mutex_);
     fragments_.clear();
+    are_in_order_.clear();
     has_order_ = false;
     origins_.clear();
     is_covered_.clear();
@@ -193,6 +207,7 @@ Result<LocatedChunk> Index::locate(const ChunkId& id,
         return torn();
     found.container = fragment.containers()[found.location.container];
     if (!is_within(found.location, found.container)) return torn();
+    found.is_named = origins_[position->fragment] == Origin::fragment;
     return found;
 }
 

@@ -16,6 +16,7 @@ namespace holdfast {
 struct LocatedChunk {
     Container container;
     ChunkLocation location;
+    bool is_named = true;  // by a stored fragment or as a point
 };
 
 // A chunk's place in the index: the number of the fragment, in fragments(), and of the chunk in it.
@@ -47,9 +48,12 @@ class Index {
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
     // Forgets all fragments, and what is lost or condemned.
     void clear();
-    // Whether a chunk can be relied upon: in a container that is neither condemned nor a client's claim.
+    // Whether a chunk can be relied upon, so that it need not be stored: in a container that a stored fragment
+    // names, and that is neither condemned nor a client's claim. What only the tables of packs tell may be of a
+    // session that goes on, and not durable. Where a fragment is lost, this stores again until a repair has named
+    // its packs: costs space, loses nothing.
     bool contains(const ChunkId& id, const ChunkRange& part = whole_chunk) const;
-    // Where a chunk is; of several copies one that is not condemned, then one that a fragment names, then one that
+    // Where a chunk is; of several copies one that a fragment names, then one that is not condemned, then one that
     // stands in order, then one that is not thinned, then the one that was added last. What a write-only client claims comes after
     // all others. Places in `without` do not count. Errors: not_found.
     using Containers = std::set<ObjectId>;
@@ -73,16 +77,20 @@ class Index {
   private:
     // For who holds the mutex.
     enum class Trust : std::uint8_t { directory, nothing };
+    // The best place, or the first one whose rank is `good_enough`.
     std::optional<IndexPosition> find(const ChunkId& id,
                                       const ChunkRange& part,
                                       Trust trust,
-                                      const Containers& without = {}) const;
+                                      const Containers& without = {},
+                                      int good_enough = 0) const;
     const Container* container_of(IndexPosition position) const;
     template <typename Consider>
     void search(const ChunkId& id,
                 bool covered,
                 const int& best_rank,
+                int good_enough,
                 const Consider& consider) const;
+    int least_rank_of(std::size_t number) const;
     int rank_of(std::size_t number,
                 std::size_t chunk,
                 const ChunkRange& part,
@@ -91,7 +99,8 @@ class Index {
     mutable std::shared_mutex mutex_;
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
     std::vector<Origin> origins_;  // of each fragment
-    bool has_order_ = false;       // any container's chunks stand in order
+    std::vector<bool> are_in_order_;  // of each fragment: any container whose chunks stand in order
+    bool has_order_ = false;          // of any fragment
     std::vector<bool> is_covered_;  // by the directory
     std::shared_ptr<const ChunkDirectory> directory_;
     std::vector<std::size_t> directory_numbers_;

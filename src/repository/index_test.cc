@@ -112,6 +112,127 @@ TEST(ChunkDirectoryTest, ATornFileIsRefused) {
     }
 }
 
+TEST(IndexTest, WhatNoFragmentNamesCanBeReadAndIsNotReliedUpon) {
+    std::mt19937_64 random(5);
+    IndexFragmentRecord record = random_fragment(random, 1);
+    const ChunkId id = record.chunks[0].id;
+    const ObjectId named = record.containers[0].header.object;
+    Index index;
+    IndexFragmentRecord found = random_fragment(random, 1);
+    found.chunks[0].id = id;
+    index.add(flat(found), Index::Origin::pack_tables);
+    EXPECT_FALSE(index.contains(id));
+    EXPECT_FALSE(index.locate(id).value().is_named);
+    index.add(flat(record));
+    EXPECT_TRUE(index.contains(id));
+    EXPECT_TRUE(index.locate(id).value().is_named);
+    // What a pruner may delete is there until it does; what no fragment names may never have been stored.
+    index.condemn(named);
+    EXPECT_FALSE(index.contains(id));
+    EXPECT_EQ(index.locate(id).value().container.header.object, named);
+}
+
+// Whatever fragments are passed over, the place is the best one, and what is reliable is contained.
+TEST(IndexTest, AllPlacesOfAChunkAreComparedThatMayBeBetter) {
+    std::mt19937_64 random(7);
+    for (int round = 0; round < 500; ++round) {
+        Index index;
+        const ChunkId id = random_id(random);
+        int best = 1000;
+        std::set<ObjectId> best_objects;
+        for (std::size_t i = 0; i < 6; ++i) {
+            IndexFragmentRecord record = random_fragment(random, 3);
+            Container& container = record.containers[0];
+            const bool is_ordered = random() % 4 == 0, is_named = random() % 4 != 0, is_condemned = random() % 4 == 0;
+            if (is_ordered) container.header.optional_features = EnvelopeHeader::in_order_feature;
+            const bool has = random() % 3 == 0;
+            if (has) record.chunks[0].id = id;
+            sort_chunks(record.chunks);
+            index.add(flat(record), is_named ? Index::Origin::fragment : Index::Origin::pack_tables);
+            if (is_condemned) index.condemn(container.header.object);
+            const int rank = (is_named ? 0 : 100) + (is_condemned ? 10 : 0) + (is_ordered ? 0 : 1);
+            if (!has || rank > best) continue;
+            if (rank < best) best_objects.clear();
+            best = rank;
+            best_objects.insert(container.header.object);
+        }
+        EXPECT_EQ(index.contains(id), best < 10);
+        const auto located = index.locate(id);
+        ASSERT_EQ(located.ok(), best < 1000);
+        if (located.ok()) {
+            EXPECT_TRUE(best_objects.contains(located->container.header.object));
+        }
+    }
+}
+
+// A repository with one fragment, into whose place another process puts the same under another name, when it is
+// read first.
+class ReplacedFragment : public testing::Test {
+  protected:
+    ReplacedFragment() {
+        auto storage = hooked([](std::string_view, const std::string&) { return ok_status(); });
+        unlock_.key_file =
+            Repository::init(*storage, nullptr, std::nullopt, Repository::keep_nothing, system_clock(), system_random())
+                .value()
+                .key_file;
+        other_ = open(std::move(storage));
+        EXPECT_TRUE(other_->store_fragment(record_).ok());
+        repository_ = open(hooked([this](std::string_view operation, const std::string& name) -> Status {
+            if (operation == "list" && name == "data/") ++pack_listings_;
+            if (operation == "list" || !name.starts_with("index/") || times_ == 0) return {};
+            --times_;
+            EXPECT_TRUE(other_->replace_fragment(name, record_).ok());
+            return {};
+        }));
+    }
+    std::unique_ptr<HookedStorage> hooked(StorageHook hook) {
+        return std::make_unique<HookedStorage>(storage_, std::move(hook));
+    }
+    std::unique_ptr<Repository> open(std::unique_ptr<HookedStorage> storage) {
+        return Repository::open(std::move(storage), unlock_, "", system_clock(), system_random()).value();
+    }
+
+    std::mt19937_64 random_{6};
+    const IndexFragmentRecord record_ = random_fragment(random_, 10);
+    std::shared_ptr<MemoryStorage> storage_ = std::make_shared<MemoryStorage>();
+    Unlock unlock_;
+    int times_ = 0, pack_listings_ = 0;
+    std::unique_ptr<Repository> other_, repository_;
+};
+
+TEST_F(ReplacedFragment, IsNoGapInTheIndex) {
+    times_ = 2;
+    Index& index = *repository_->index().value();
+    EXPECT_EQ(times_, 0);
+    EXPECT_TRUE(index.contains(record_.chunks[0].id));
+    EXPECT_EQ(pack_listings_, 0);
+}
+
+TEST_F(ReplacedFragment, IsVisitedUnderItsNewName) {
+    for (const int times : {1, 2, 3}) {
+        times_ = times;
+        std::size_t live = 0;
+        const Status visited = repository_->for_each_fragment(
+            [&](const ObjectInfo&, const FlatFragment& fragment, bool is_superseded) -> Status {
+                if (!is_superseded) live += fragment.chunk_count();
+                return {};
+            });
+        EXPECT_TRUE(visited.ok()) << visited.error().describe();
+        EXPECT_EQ(times_, 0);
+        EXPECT_EQ(live, record_.chunks.size());
+    }
+}
+
+TEST_F(ReplacedFragment, OneThatCannotBeReadAtAllEndsTheVisit) {
+    const auto repository = open(hooked([](std::string_view operation, const std::string& name) -> Status {
+        if (operation == "list" || !name.starts_with("index/")) return {};
+        return Error(ErrorCode::not_found, name);
+    }));
+    const auto visit = [](const ObjectInfo&, const FlatFragment&, bool) { return ok_status(); };
+    EXPECT_EQ(repository->for_each_fragment(visit).error().code(), ErrorCode::not_found);
+    EXPECT_FALSE(repository->index().value()->contains(record_.chunks[0].id));
+}
+
 // A repository with so many large fragments that it makes a directory.
 class LargeIndex : public testing::Test {
   protected:

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
@@ -31,6 +32,12 @@ std::uint64_t process_start(std::uint64_t process) {
     return std::strtoull(stat.c_str() + position + 1, nullptr, 10);
 }
 
+// Process ids mean something within their namespace. Containers of one image have the same machine id.
+std::string place_of(const WriterIdentity& identity) {
+    if (identity.pid_namespace.empty()) return identity.machine_id;
+    return identity.machine_id + ' ' + identity.pid_namespace;
+}
+
 std::string lease_name(const LeaseRecord& lease) {
     return "leases/" + lease.session.hex() + '-' + std::to_string(lease.renewal);
 }
@@ -47,13 +54,18 @@ WriterIdentity this_process(const std::string& host) {
     identity.machine_id = read_line("/etc/machine-id");
     if (identity.machine_id.empty()) identity.machine_id = "host:" + host;
     identity.boot_id = read_line("/proc/sys/kernel/random/boot_id");
+    // pid:[4026531836], the same after each start of a machine outside of containers
+    std::error_code unreadable;
+    identity.pid_namespace = std::filesystem::read_symlink("/proc/self/ns/pid", unreadable).string();
     identity.process = static_cast<std::uint64_t>(::getpid());
     identity.process_started = process_start(identity.process);
     return identity;
 }
 
 bool is_dead_here(const LeaseRecord& lease, const WriterIdentity& own) {
-    if (lease.machine_id.empty() || lease.machine_id != own.machine_id) return false;
+    // Who cannot look at himself sees no process at all.
+    if (own.process_started == 0) return false;
+    if (lease.machine_id.empty() || lease.machine_id != place_of(own)) return false;
     if (lease.boot_id != own.boot_id) return true;
     return process_start(lease.process) != lease.process_started;
 }
@@ -133,7 +145,7 @@ Result<Lease> Lease::take(Repository& repository, const WriterIdentity& identity
     record.session = SessionId::random(repository.random());
     record.started = record.renewed = repository.clock().now();
     record.host = identity.host;
-    record.machine_id = identity.machine_id;
+    record.machine_id = place_of(identity);
     record.boot_id = identity.boot_id;
     record.process = identity.process;
     record.process_started = identity.process_started;

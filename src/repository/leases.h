@@ -16,6 +16,7 @@ struct WriterIdentity {
     std::string boot_id;
     std::uint64_t process = 0;
     std::uint64_t process_started = 0;
+    std::string pid_namespace{};  // in which `process` is
 };
 WriterIdentity this_process(const std::string& host);
 
@@ -29,7 +30,9 @@ Result<std::vector<HeldLease>> list_leases(Repository& repository);
 // Whether it is still there as it was found.
 Result<bool> holds_lease(Repository& repository, const HeldLease& lease);
 
-// Whether the lease's process was of this machine and is surely gone.
+// Whether the lease's process was of this machine and is surely gone. Nothing is sure of a process of another PID
+// namespace, be it that a container of this machine, or one that was there before it, has the same machine id: its
+// lease expires, and so does that of a program that did not name the namespace.
 bool is_dead_here(const LeaseRecord& lease, const WriterIdentity& own);
 // Whether nobody has renewed it for so long that it may be fenced. Safety does not rest on this: a
 // session that is fenced too early finds out at its commit.

@@ -1,342 +1,14 @@
-#include "repository/prune.h"
-
 #include <algorithm>
-#include <bit>
-#include <queue>
 #include <tuple>
 
 #include "base/first_error.h"
-#include "base/lending_pool.h"
 #include "base/worker_pool.h"
-#include "repository/container_use.h"
 #include "repository/fragment_merger.h"
 #include "repository/marks.h"
+#include "repository/pruner.h"
 #include "repository/thinning.h"
-#include "repository/write_session.h"
 
 namespace holdfast {
-namespace {
-
-// A point that its session verifies at this moment refers to what that session stores again; of one that is
-// known to be incomplete, what is there stays.
-ChunkMarker::Damage damage_of(const PointInfo& point) {
-    using enum ChunkMarker::Damage;
-    return point.is_unverified || point.is_incomplete ? is_passed_over : is_error;
-}
-
-enum class Fate : std::uint8_t { stays, goes, is_rewritten };
-
-class Prune {
-  public:
-    Prune(Repository& repository,
-          const PruneOptions& options,
-          const WriterIdentity& identity,
-          Progress& progress,
-          std::stop_token stop)
-        : repository_(repository),
-          storage_(repository.storage()),
-          options_(options),
-          identity_(identity),
-          progress_(progress),
-          stop_(std::move(stop)) {}
-
-    Result<PrunePlan> plan();
-    Result<PruneReport> run();
-
-  private:
-    Status execute();
-    Status check_stop() const;
-    Status look();
-    Status list_containers();
-    Status sort_points(const std::vector<PointInfo>& points);
-    bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
-    Status mark_points();
-    Status count_uses();
-    void count_chunk(ContainerUse& use, const FlatFragment& fragment, IndexPosition position);
-    Status decide_fates();
-    Status refine(ContainerUse& use);
-    void sum_up();
-
-    struct LiveChunk;
-    Status copy_live();
-    Status copy_chunks(std::vector<LiveChunk>& batch);
-    Status copy_chunk(const FlatFragment& fragment, IndexPosition position);
-    Result<EncodedChunk> copy_of(const LocatedChunk& chunk, IndexPosition position);
-    Status condemn();
-    Status find_waiting();
-    Status verify_points_of(const SessionId& session);
-    Status mark_again();
-    Status rescue();
-    void let_go_of_needed();
-    bool has_other_place(const FlatFragment& fragment, IndexPosition position) const;
-    Status sweep();
-    IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
-    Status clean_index();
-    Status rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record);
-    Status bury();
-
-    Repository& repository_;
-    Storage& storage_;
-    const PruneOptions& options_;
-    const WriterIdentity& identity_;
-    Progress& progress_;
-    const std::stop_token stop_;
-
-    Index* index_ = nullptr;
-    ChunkReader* chunks_ = nullptr;
-    std::optional<ChunkMarker> marker_;
-    std::set<SessionId> sessions_;           // that have a lease
-    std::set<SessionId> writers_;            // and may go on
-    std::set<SessionId> fenced_now_;         // by this prune
-    std::map<ObjectId, ContainerUse> uses_;           // 200 bytes a container
-    std::map<ObjectId, Fate> fates_;         // of those that do not stay
-    std::mutex unproven_mutex_;
-    std::set<ObjectId> unproven_;            // of write-only clients, with chunks that are not what they say
-    std::vector<PointInfo> staying_, removed_;
-    std::set<RestorePointId> marked_points_;
-    PrunePlan plan_;
-    PruneReport report_;
-
-    LendingPool<Compressor> compressors_;
-    std::unique_ptr<WriteSession> session_;
-    std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
-    std::set<ObjectId> condemned_;           // by those of them that may be swept
-    std::set<std::string> waiting_;          // tombstones that somebody may not know of
-    std::set<RestorePointId> forged_marks_;  // points that a write-only client says are deleted
-};
-
-Status Prune::check_stop() const {
-    if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
-    return {};
-}
-
-// What is there: packs first, then who writes, then the index, then the points. Whatever is stored
-// between two of these steps is either seen or belongs to a session that is.
-Status Prune::look() {
-    if (repository_.keyring().role() == KeyRole::writer)
-        return Error(ErrorCode::permission_denied, "a write-only key cannot prune");
-    HF_TRY_STATUS(list_containers());
-    HF_TRY(const auto leases, list_leases(repository_));
-    for (const HeldLease& lease : leases) {
-        HF_TRY(const bool fenced, is_fenced(repository_, lease.session));
-        sessions_.insert(lease.session);
-        const bool is_own = session_ && lease.session == session_->id();
-        if (!is_own && !fenced && !is_expired(lease, identity_, repository_.clock().now()))
-            writers_.insert(lease.session);
-    }
-    // Before the index, as another prune mends that before it removes its tombstones.
-    HF_TRY(tombstones_, read_tombstones(repository_));
-    HF_TRY_STATUS(repository_.reload_index());
-    // Packs without an index: garbage, or a fragment is lost. Their tables tell.
-    HF_TRY_STATUS(repository_.find_unindexed());
-    // What is lost must not pass for the copy that is kept.
-    HF_TRY_STATUS(repository_.exclude_lost_containers());
-    HF_TRY(index_, repository_.index());
-    HF_TRY(chunks_, repository_.chunks());
-    const auto salt = std::bit_cast<std::uint64_t>(repository_.random().array<8>());
-    marker_.emplace(*index_, *chunks_, repository_.keyring(), salt, options_.max_part_bytes);
-    // What an earlier prune has condemned counts only where there is no other copy.
-    for (const Tombstone& tombstone : tombstones_)
-        for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
-    HF_TRY(auto points, repository_.points(std::nullopt));
-    HF_TRY(forged_marks_, believe_readers_only(repository_, points));
-    return sort_points(points);
-}
-
-Status Prune::list_containers() {
-    for (const char* folder : {"data/", "meta/", "points/"})
-        HF_TRY_STATUS(storage_.list(folder, [this](const ObjectInfo& info) {
-            const std::size_t id_at = info.name.size() < 32 ? 0 : info.name.size() - 32;
-            const auto id = ObjectId::from_hex(std::string_view(info.name).substr(id_at));
-            if (!id) return true;
-            ContainerUse& use = uses_[*id];
-            use.name = info.name;
-            use.object_bytes = info.bytes;
-            use.is_there = true;
-            return true;
-        }));
-    return {};
-}
-
-bool Prune::goes(const PointInfo& point, const std::set<SourceId>& completed) const {
-    if (point.is_held || options_.staying.contains(point.id)) return false;
-    if (point.is_deleted || options_.removing.contains(point.id)) return true;
-    // Its backup was taken for dead and is over: it was never acknowledged.
-    if (point.is_unverified && !sessions_.contains(point.record.session)) return true;
-    // A partial point is a parent for the first complete one, and then nobody's.
-    return point.record.is_partial && completed.contains(point.source) &&
-           !writers_.contains(point.record.session);
-}
-
-Status Prune::sort_points(const std::vector<PointInfo>& points) {
-    std::set<SourceId> completed;
-    for (const PointInfo& point : points)
-        if (!point.record.is_partial && !point.is_deleted && !point.is_damaged)
-            completed.insert(point.source);
-    for (const PointInfo& point : points) {
-        if (goes(point, completed)) {
-            removed_.push_back(point);
-            uses_[point.id].is_removed_point = true;
-            continue;
-        }
-        if (point.is_damaged)
-            return Error(point.damage->code(), "restore point " + point.id.hex().substr(0, 12) +
-                                                   ": nobody knows what it refers to: delete it first")
-                .with_context("pruning");
-        staying_.push_back(point);
-    }
-    return {};
-}
-
-Status Prune::mark_points() {
-    progress_.total_files = staying_.size();
-    for (const PointInfo& point : staying_) {
-        HF_TRY_STATUS(check_stop());
-        auto marked = marker_->mark(point.record.root, damage_of(point));
-        if (!marked.ok())
-            return std::move(marked).error().with_context("marking restore point " +
-                                                          point.id.hex().substr(0, 12));
-        marked_points_.insert(point.id);
-        ++progress_.files;
-        if (session_) HF_TRY_STATUS(session_->renew_lease());
-    }
-    return {};
-}
-
-// Bytes and chunks that are needed, container by container.
-Status Prune::count_uses() {
-    const auto fragments = index_->fragments();
-    for (std::size_t number = 0; number < fragments.size(); ++number) {
-        const FlatFragment& fragment = *fragments[number];
-        for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
-            const std::uint32_t container_number = fragment.container_of(i);
-            if (container_number >= fragment.containers().size())
-                return Error(ErrorCode::corrupt, "damaged index: no such container");
-            const Container& container = fragment.containers()[container_number];
-            ContainerUse& use = uses_[container.header.object];
-            use.name = container_name(container);
-            use.object_bytes = container.object_bytes;
-            use.belongs_to_writer = container.header.kind != ObjectKind::restore_point &&
-                                    writers_.contains(container.session);
-            count_chunk(use, fragment, {number, i});
-        }
-    }
-    return {};
-}
-
-namespace {
-
-// The stored bytes that `raw_bytes` of a chunk take.
-std::uint64_t stored_share(const ChunkLocation& chunk, std::uint64_t raw_bytes) {
-    std::uint64_t there = chunk.raw_bytes;
-    for (const ChunkRange& range : chunk.absent) there -= range.bytes;
-    return there == 0 ? 0 : chunk.stored_bytes() * raw_bytes / there;
-}
-
-}  // namespace
-
-void Prune::count_chunk(ContainerUse& use, const FlatFragment& fragment, IndexPosition position) {
-    const ChunkLocation chunk = fragment.location(position.chunk);
-    const std::uint64_t bytes = chunk.stored_bytes();
-    if (!marker_->is_marked(position)) {
-        use.dead_bytes += bytes;
-        return;
-    }
-    use.live_bytes += bytes;
-    ++use.live_chunks;
-    const auto parts = marker_->parts(position);
-    if (parts.empty()) return;
-    std::uint64_t unneeded = chunk.raw_bytes;
-    for (const ChunkRange& part : parts) unneeded -= part.bytes;
-    for (const ChunkRange& range : chunk.absent) unneeded -= range.bytes;
-    if (unneeded == 0) return;
-    use.thin_bytes += stored_share(chunk, unneeded);
-    use.partly_live.push_back(position);
-}
-
-// Looks at the members of chunks that are needed in part.
-Status Prune::refine(ContainerUse& use) {
-    use.is_estimate = false;
-    use.thin_bytes = 0;
-    const auto fragments = index_->fragments();
-    for (const IndexPosition position : use.partly_live) {
-        HF_TRY_STATUS(check_stop());
-        const FlatFragment& fragment = *fragments[position.fragment];
-        ChunkLocation chunk = fragment.location(position.chunk);
-        const Container& container = fragment.containers()[chunk.container];
-        HF_TRY(const ChunkHeader header, chunks_->read_header({container, chunk}));
-        use.thin_bytes += stored_share(
-            chunk, dead_bytes(header, chunk.raw_bytes, marker_->parts(position)));
-    }
-    return {};
-}
-
-Status Prune::decide_fates() {
-    // Those that are dead most win most for each byte that is copied.
-    std::priority_queue<std::pair<double, ObjectId>> partly_dead;
-    for (auto& [id, use] : uses_) {
-        // data/<16>/<32>: packs that the index does not name.
-        if (!use.name.starts_with("points/") && use.name.size() > 21)
-            if (const auto session = SessionId::from_hex(std::string_view(use.name).substr(5, 16)))
-                use.belongs_to_writer = use.belongs_to_writer || writers_.contains(*session);
-        if (!use.is_there || use.belongs_to_writer || index_->is_condemned(id)) continue;
-        plan_.live_bytes += use.live_bytes - use.thin_bytes;
-        const bool is_point = use.name.starts_with("points/");
-        if (is_point && !use.is_removed_point) continue;
-        if (use.live_chunks == 0) {
-            fates_[id] = Fate::goes;
-        } else if (is_point) {
-            fates_[id] = Fate::is_rewritten;
-        } else if (use.garbage() != 0) {
-            plan_.dead_bytes += use.garbage();
-            partly_dead.emplace(use.garbage_share(), id);
-        }
-    }
-    std::uint64_t left = plan_.dead_bytes;
-    while (!partly_dead.empty() && left > plan_.live_bytes / 100 * options_.max_dead_percent) {
-        const ObjectId id = partly_dead.top().second;
-        partly_dead.pop();
-        ContainerUse& use = uses_.at(id);
-        left -= use.garbage();
-        if (!use.is_estimate || use.partly_live.empty()) {
-            fates_[id] = Fate::is_rewritten;
-            continue;
-        }
-        plan_.dead_bytes -= use.thin_bytes;
-        plan_.live_bytes += use.thin_bytes;
-        HF_TRY_STATUS(refine(use));
-        plan_.dead_bytes += use.thin_bytes;
-        plan_.live_bytes -= use.thin_bytes;
-        left += use.garbage();
-        if (use.garbage() != 0) partly_dead.emplace(use.garbage_share(), id);
-    }
-    return {};
-}
-
-void Prune::sum_up() {
-    for (const auto& [id, fate] : fates_) {
-        const ContainerUse& use = uses_.at(id);
-        plan_.reclaimed_bytes += use.object_bytes;
-        if (fate == Fate::goes) {
-            ++plan_.removed_objects;
-            if (!use.is_removed_point) plan_.dead_bytes += use.dead_bytes;
-        } else {
-            ++plan_.rewritten_objects;
-            plan_.copied_bytes += use.live_bytes - use.thin_bytes;
-        }
-    }
-    plan_.reclaimed_bytes -= std::min(plan_.reclaimed_bytes, plan_.copied_bytes);
-    plan_.removed_points = removed_;
-}
-
-Result<PrunePlan> Prune::plan() {
-    HF_TRY_STATUS(look());
-    HF_TRY_STATUS(mark_points());
-    HF_TRY_STATUS(count_uses());
-    HF_TRY_STATUS(decide_fates());
-    sum_up();
-    return plan_;
-}
 
 // A chunk that is needed, in a container that goes.
 struct Prune::LiveChunk {
@@ -489,9 +161,19 @@ Status Prune::verify_points_of(const SessionId& session) {
     return {};
 }
 
-// Points that were committed since the first look, or brought back.
+// What was missing of a point that its session verified at the first look may have been stored again since: by a
+// marker that has met nothing, or it would not look below what it has met.
+Status Prune::mark_anew(const PointInfo& point, ChunkMarker::Damage damage) {
+    if (!second_marker_)
+        second_marker_.emplace(*index_, *chunks_, repository_.keyring(), 0, options_.max_part_bytes);
+    return second_marker_->mark(point.record.root, damage);
+}
+
+// Points that were committed since the first look, or brought back, or verified.
 Status Prune::mark_again() {
     for (const ObjectId& id : condemned_) index_->condemn(id);
+    // After the tombstones: a session that has not seen them has named before what it stored again.
+    HF_TRY_STATUS(repository_.update_index());
     HF_TRY(auto points, repository_.points(std::nullopt));
     HF_TRY(forged_marks_, believe_readers_only(repository_, points));
     std::set<RestorePointId> removed;
@@ -512,10 +194,12 @@ Status Prune::mark_again() {
         // Until now nobody has taken away what its session relies on, and the session may have looked for a
         // fence before this one was there: the point may be acknowledged.
         const bool may_be_acknowledged = point.is_unverified && fenced_now_.contains(point.record.session);
+        const auto damage = may_be_acknowledged ? ChunkMarker::Damage::is_error : damage_of(point);
         if (marked_points_.insert(point.id).second) {
             if (point.is_damaged) return Error(ErrorCode::corrupt, "a damaged restore point appeared");
-            HF_TRY_STATUS(marker_->mark(point.record.root,
-                                        may_be_acknowledged ? ChunkMarker::Damage::is_error : damage_of(point)));
+            HF_TRY_STATUS(marker_->mark(point.record.root, damage));
+        } else if (unverified_.contains(point.id)) {
+            HF_TRY_STATUS(mark_anew(point, damage));
         }
         if (may_be_acknowledged)
             HF_TRY_STATUS(repository_.set_mark(point, MarkKind::verified, "there before the fence"));
@@ -528,7 +212,8 @@ Status Prune::mark_again() {
 Status Prune::rescue() {
     const std::set<ObjectId> at_first = condemned_;
     for (;;) {
-        let_go_of_needed();
+        let_go_of_needed(*marker_);
+        if (second_marker_) let_go_of_needed(*second_marker_);
         bool is_settled = true;
         for (const PointInfo& point : removed_) {
             if (!at_first.contains(point.id) || condemned_.contains(point.id) ||
@@ -542,31 +227,34 @@ Status Prune::rescue() {
 }
 
 // Whether all that is needed of a chunk stands elsewhere too, in containers that stay.
-bool Prune::has_other_place(const FlatFragment& fragment, IndexPosition position) const {
+bool Prune::has_other_place(const ChunkMarker& marker,
+                            const FlatFragment& fragment,
+                            IndexPosition position) const {
     const ChunkLocation chunk = fragment.location(position.chunk);
-    const auto marked = marker_->parts(position);
+    const auto marked = marker.parts(position);
     std::vector<ChunkRange> needed(marked.begin(), marked.end());
     if (needed.empty()) needed = present_ranges(chunk);
     return std::all_of(needed.begin(), needed.end(), [&](const ChunkRange& part) {
         const auto located = index_->locate(chunk.id, part);
-        // Nobody knows whether what a write-only client claims is true.
-        return located.ok() && !located->container.header.is_claim() &&
+        // Nobody knows whether what a write-only client claims is true, nor whether what no fragment names survives
+        // a crash.
+        return located.ok() && located->is_named && !located->container.header.is_claim() &&
                !condemned_.contains(located->container.header.object);
     });
 }
 
-void Prune::let_go_of_needed() {
+void Prune::let_go_of_needed(const ChunkMarker& marker) {
     const auto fragments = index_->fragments();
     for (std::size_t number = 0; number < fragments.size(); ++number) {
         const FlatFragment& fragment = *fragments[number];
         for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
-            if (!marker_->is_marked({number, i})) continue;
+            if (!marker.is_marked({number, i})) continue;
             const std::uint32_t container = fragment.container_of(i);
             if (container >= fragment.containers().size()) continue;
             const ObjectId& object = fragment.containers()[container].header.object;
             if (!condemned_.contains(object)) continue;
             // Marked here: before it was copied, or because there is no other.
-            if (!has_other_place(fragment, {number, i})) condemned_.erase(object);
+            if (!has_other_place(marker, fragment, {number, i})) condemned_.erase(object);
         }
     }
 }
@@ -678,8 +366,6 @@ Status Prune::execute() {
                 report_.waiting_bytes += uses_.at(id).object_bytes;
     return {};
 }
-
-}  // namespace
 
 Result<PrunePlan> plan_prune(Repository& repository,
                              const PruneOptions& options,

@@ -102,6 +102,8 @@ class Repository {
     // Reads it anew: what was listed before a lease was taken may be gone. Nobody else may use the
     // repository meanwhile.
     Status reload_index();
+    // Adds what was stored since it was read. What was removed meanwhile stays in it.
+    Status update_index();
     // Reads through index(), which must have succeeded.
     Result<ChunkReader*> chunks();
 
@@ -114,6 +116,9 @@ class Repository {
     Status unindexed_packs(const std::optional<SessionId>& session, Trust trust, const TakeFragment& take);
     // Adds all of them to the index of this process, at the first call. Returns their ids.
     Result<std::set<ObjectId>> find_unindexed();
+    // For who looks for a chunk in vain: adds fragments that were stored since the index was read, each time, and
+    // at the first call what no fragment names. Costs a listing of the fragments when there is nothing new.
+    Status find_more();
 
     // All points, or those of one source, newest first within a source.
     Result<std::vector<PointInfo>> points(std::optional<SourceId> source);
@@ -178,6 +183,9 @@ class Repository {
     // Adds what the index does not have yet. Points are listed before fragments: what a point refers
     // to was stored before it.
     Status load_index();
+    struct Loading;
+    Result<bool> load_listed(Loading& loading);
+    Result<bool> has_new_fragments();
     Status add_unindexed();
     Status load_points(const std::vector<ObjectInfo>& points);
     Status refresh_index(const std::vector<ObjectInfo>& points);

@@ -31,10 +31,7 @@ Result<Index*> Repository::index() {
     if (!index_loaded_) {
         HF_TRY_STATUS(load_index());
         index_loaded_ = true;
-        chunks_.emplace(*storage_, *keyring_, index_, [this]() -> Status {
-            HF_TRY_STATUS(find_unindexed());
-            return {};
-        });
+        chunks_.emplace(*storage_, *keyring_, index_, [this] { return find_more(); });
     }
     return &index_;
 }
@@ -56,6 +53,12 @@ Status Repository::reload_index() {
     }
     HF_TRY_STATUS(index());
     return {};
+}
+
+Status Repository::update_index() {
+    HF_TRY_STATUS(index());
+    const std::lock_guard lock(index_mutex_);
+    return load_index();
 }
 
 Result<ChunkReader*> Repository::chunks() {
@@ -87,34 +90,57 @@ Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
     return FlatFragment::from_memory(std::move(flat));
 }
 
+// What is read of the index until all of it is.
+struct Repository::Loading {
+    std::vector<std::pair<ObjectId, std::shared_ptr<FlatFragment>>> fragments;
+    std::set<ObjectId> read, gone;
+};
+
+// For who holds the mutex. Reads the fragments that are listed and not read yet. False when one was gone that was
+// listed: a prune has put another in its place, which a listing that begins later has.
+Result<bool> Repository::load_listed(Loading& loading) {
+    HF_TRY(auto objects, list_objects(*storage_, "index/"));
+    // Highest tier first: what a fold supersedes is then never read.
+    std::reverse(objects.begin(), objects.end());
+    bool is_sure = true;
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_fragment_name(info.name);
+        if (!name || superseded_.contains(name->id) || loaded_fragments_.contains(name->id) ||
+            loading.read.contains(name->id))
+            continue;
+        auto fragment = load_fragment(info);
+        if (!fragment.ok() && fragment.error().code() == ErrorCode::not_found &&
+            loading.gone.insert(name->id).second) {
+            is_sure = false;
+            continue;
+        }
+        // What a damaged one says is found elsewhere, only more slowly; `check` names it.
+        if (!fragment.ok() && (fragment.error().code() == ErrorCode::corrupt ||
+                               fragment.error().code() == ErrorCode::not_found)) {
+            index_has_gaps_ = true;
+            loaded_fragments_.insert(name->id);
+            continue;
+        }
+        if (!fragment.ok()) return std::move(fragment).error();
+        for (const ObjectId& id : (*fragment)->record().supersedes) superseded_.insert(id);
+        loading.read.insert(name->id);
+        loading.fragments.emplace_back(name->id, *fragment);
+    }
+    return is_sure;
+}
+
 Status Repository::load_index() {
     // A write-only client can read none of it: it deduplicates within its own session.
     if (keyring_->role() == KeyRole::writer) return {};
     HF_TRY(const auto points, list_objects(*storage_, "points/"));
-    HF_TRY(auto objects, list_objects(*storage_, "index/"));
-    // Highest tier first: what a fold supersedes is then never read.
-    std::reverse(objects.begin(), objects.end());
-    std::vector<std::pair<ObjectId, std::shared_ptr<FlatFragment>>> loaded_now;
-    for (const ObjectInfo& info : objects) {
-        const auto name = parse_fragment_name(info.name);
-        if (!name || superseded_.contains(name->id) || !loaded_fragments_.insert(name->id).second)
-            continue;
-        auto loaded = load_fragment(info);
-        // What a damaged one says is found elsewhere, only more slowly; `check` names it. One that is
-        // gone was replaced meanwhile.
-        if (!loaded.ok() && (loaded.error().code() == ErrorCode::corrupt ||
-                             loaded.error().code() == ErrorCode::not_found)) {
-            index_has_gaps_ = true;
-            continue;
-        }
-        if (!loaded.ok()) return std::move(loaded).error();
-        const std::shared_ptr<FlatFragment> fragment = *loaded;
-        for (const ObjectId& id : fragment->record().supersedes) superseded_.insert(id);
-        loaded_now.emplace_back(name->id, fragment);
+    Loading loading;
+    for (bool is_sure = false; !is_sure;) {
+        HF_TRY(is_sure, load_listed(loading));
     }
     // A prune replaces fragments within a tier: what it has replaced may still be there, and would name
     // what is gone.
-    for (const auto& [id, fragment] : loaded_now) {
+    for (const auto& [id, fragment] : loading.fragments) {
+        loaded_fragments_.insert(id);
         if (superseded_.contains(id)) continue;
         for (const FoldedPoint& point : fragment->record().points) folded_.insert(point.id);
         add_fragment(id, fragment);
@@ -224,6 +250,23 @@ Result<std::set<ObjectId>> Repository::find_unindexed() {
     return *unindexed_;
 }
 
+// For who holds the mutex.
+Result<bool> Repository::has_new_fragments() {
+    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    return std::ranges::any_of(objects, [this](const ObjectInfo& info) {
+        const auto name = parse_fragment_name(info.name);
+        return name && !superseded_.contains(name->id) && !loaded_fragments_.contains(name->id);
+    });
+}
+
+Status Repository::find_more() {
+    HF_TRY_STATUS(index());
+    const std::lock_guard lock(index_mutex_);
+    HF_TRY(const bool has_new, has_new_fragments());
+    if (has_new) HF_TRY_STATUS(load_index());
+    return unindexed_ ? ok_status() : add_unindexed();
+}
+
 Status Repository::load_points(const std::vector<ObjectInfo>& points) {
     for (const ObjectInfo& info : points) {
         const auto name = parse_point_name(info.name);
@@ -271,20 +314,36 @@ Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
     return std::uint64_t{object.size()};
 }
 
+// Another prune may put a fragment in the place of one that was listed: a listing that begins later has it.
 Status Repository::for_each_fragment(const VisitFragment& visit) {
-    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
-    std::set<ObjectId> superseded;
-    for (const ObjectInfo& info : objects) {
-        if (!parse_fragment_name(info.name)) continue;
-        HF_TRY(const auto fragment, load_fragment(info));
-        const auto& ids = fragment->record().supersedes;
-        superseded.insert(ids.begin(), ids.end());
-    }
-    for (const ObjectInfo& info : objects) {
-        const auto name = parse_fragment_name(info.name);
-        if (!name) continue;
-        HF_TRY(const auto fragment, load_fragment(info));
-        HF_TRY_STATUS(visit(info, *fragment, superseded.contains(name->id)));
+    std::set<ObjectId> visited, superseded, gone;
+    for (bool is_sure = false; !is_sure;) {
+        HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+        std::set<ObjectId> gone_now;
+        using Use = std::function<Status(const ObjectInfo&, const ObjectId&, const FlatFragment&)>;
+        const auto for_each = [&](const Use& use) -> Status {
+            for (const ObjectInfo& info : objects) {
+                const auto name = parse_fragment_name(info.name);
+                if (!name || visited.contains(name->id) || gone_now.contains(name->id)) continue;
+                const auto fragment = load_fragment(info);
+                const bool is_gone = !fragment.ok() && fragment.error().code() == ErrorCode::not_found;
+                if (!fragment.ok() && (!is_gone || gone.contains(name->id))) return fragment.error();
+                if (is_gone) gone_now.insert(name->id);
+                else HF_TRY_STATUS(use(info, name->id, **fragment));
+            }
+            return {};
+        };
+        HF_TRY_STATUS(for_each([&](const ObjectInfo&, const ObjectId&, const FlatFragment& fragment) -> Status {
+            const auto& ids = fragment.record().supersedes;
+            superseded.insert(ids.begin(), ids.end());
+            return {};
+        }));
+        HF_TRY_STATUS(for_each([&](const ObjectInfo& info, const ObjectId& id, const FlatFragment& fragment) {
+            visited.insert(id);
+            return visit(info, fragment, superseded.contains(id));
+        }));
+        is_sure = gone_now.empty();
+        gone.merge(gone_now);
     }
     return {};
 }

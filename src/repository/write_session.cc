@@ -280,14 +280,37 @@ Error WriteSession::explain(Error error) {
     return fenced.ok() && *fenced ? gone(error) : error;
 }
 
-// The pruner may have listed the points before this one was there: what it condemned may go at any
-// moment, and what it did not, stays.
+// Whether anything is condemned that was not before.
+Result<bool> WriteSession::read_condemned() {
+    HF_TRY(const auto tombstones, read_tombstones(repository_));
+    bool is_any_new = false;
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& object : tombstone.record.objects) {
+            is_any_new = is_any_new || !index_->is_condemned(object);
+            index_->condemn(object);
+        }
+    return is_any_new;
+}
+
+// The pruner may have listed the points before this one was there: what it condemned may go at any moment, and what
+// it did not, stays. Another one, that waits for no fenced session, may condemn more meanwhile, and may have marked
+// the point before all of it was there again: until a fragment names what was stored again, and nothing more is
+// condemned. One that condemns later than that finds the point whole.
 Status WriteSession::verify(const RestorePointRecord& record, const RestorePointId& point) {
     if (repository_.keyring().role() == KeyRole::writer)
         return gone({ErrorCode::permission_denied, "a write-only key cannot verify it"});
-    HF_TRY(const auto tombstones, read_tombstones(repository_));
-    for (const Tombstone& tombstone : tombstones)
-        for (const ObjectId& object : tombstone.record.objects) index_->condemn(object);
+    HF_TRY_STATUS(read_condemned());
+    for (bool is_sure = false; !is_sure;) {
+        HF_TRY_STATUS(store_condemned_again(record));
+        HF_TRY(const bool is_any_new, read_condemned());
+        is_sure = !is_any_new;
+    }
+    return set_verified(point);
+}
+
+Status WriteSession::store_condemned_again(const RestorePointRecord& record) {
+    // A prune may have stored elsewhere what it took away.
+    HF_TRY_STATUS(repository_.update_index());
     HF_TRY_STATUS(repository_.exclude_lost_containers());
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     open_packs();
@@ -304,8 +327,7 @@ Status WriteSession::verify(const RestorePointRecord& record, const RestorePoint
     HF_TRY_STATUS(marked);
     collect(*data_);
     collect(*metadata_);
-    HF_TRY_STATUS(write_fragment());
-    return set_verified(point);
+    return write_fragment();
 }
 
 Status WriteSession::verify_if_fenced(const PointName& name) {
@@ -323,10 +345,10 @@ Status WriteSession::set_verified(const RestorePointId& point) {
     return repository_.set_mark(verified, MarkKind::verified, "fenced by a prune");
 }
 
-// A chunk that can still be read and may be gone soon.
+// A chunk that can still be read and may be gone soon, or after a crash.
 Status WriteSession::store_again(const ChunkId& id, const ChunkRange& part) {
     HF_TRY(const LocatedChunk located, index_->locate(id, part));
-    if (!index_->is_condemned(located.container.header.object)) return {};
+    if (located.is_named && !index_->is_condemned(located.container.header.object)) return {};
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     HF_TRY(EncodedChunk chunk, reader->read_frames(located));
     return append(std::move(chunk));

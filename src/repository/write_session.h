@@ -80,6 +80,8 @@ class WriteSession {
     using Chunks = std::vector<EncodedChunk>;
     Result<PointName> put_point(const RestorePointRecord& record, std::span<Chunks> chunks);
     Status verify(const RestorePointRecord& record, const RestorePointId& point);
+    Result<bool> read_condemned();
+    Status store_condemned_again(const RestorePointRecord& record);
     Status verify_if_fenced(const PointName& name);
     Status set_verified(const RestorePointId& point);
     Status store_again(const ChunkId& id, const ChunkRange& part);
