@@ -132,6 +132,19 @@ class Backup {
           bytes_before_(progress.bytes) {}
 
     Result<BackupReport> run();
+    // Reads everything.
+    Result<BackupReport> run_without_parent() {
+        may_have_parent_ = false;
+        return run();
+    }
+    const std::optional<RestorePointId>& parent() const { return parent_; }
+    // Whether it has failed because something of the parent could not be read, which only a write-only client must
+    // expect.
+    bool may_go_without_parent(const Error& error) const {
+        const ErrorCode code = error.code();
+        return parent_ && repository_.keyring().role() == KeyRole::writer &&
+               (code == ErrorCode::corrupt || code == ErrorCode::not_found || code == ErrorCode::permission_denied);
+    }
 
   private:
     struct OpenDirectory {
@@ -177,6 +190,8 @@ class Backup {
     BackupReport report_;
     RestorePointRecord record_;
     std::shared_ptr<const Entry> previous_root_;
+    bool may_have_parent_ = true;
+    std::optional<RestorePointId> parent_;  // also of a full one that goes on with an interrupted one
     TimeNs previous_started_ = 0;
     ChunkReader* chunks_ = nullptr;
 
@@ -217,17 +232,19 @@ std::string Backup::path_of(const std::string& name) const {
 // The previous version that the type asks for.
 Status Backup::choose_parent() {
     record_.type = BackupType::full;
-    if (repository_.keyring().role() == KeyRole::writer) return {};
+    if (!may_have_parent_) return {};
     const SourceId source = repository_.keyring().source_id(options_.host, options_.name);
-    HF_TRY(const std::vector<PointInfo> points, repository_.points(source));
+    const bool is_client = repository_.keyring().role() == KeyRole::writer;
+    HF_TRY(const std::vector<PointInfo> points,
+           is_client ? repository_.own_points(source) : repository_.points(source));
     const PointInfo* complete = nullptr;
     const PointInfo* partial = nullptr;
     const PointInfo* full = nullptr;
     for (const PointInfo& point : points) {
         if (point.is_deleted || point.is_damaged || point.is_unverified || point.is_incomplete)
             continue;
-        // What a write-only client says of unchanged files is not taken over.
-        if (point.is_claim) continue;
+        // What another one, a write-only client, says of unchanged files is not taken over.
+        if (point.is_claim && !is_client) continue;
         const bool counts_as_full = point.record.type == BackupType::full ||
                                     point.record.type == BackupType::synthetic_full;
         if (point.record.is_partial) {
@@ -250,6 +267,7 @@ Status Backup::choose_parent() {
         parent = partial;
     }
     if (parent == nullptr) return {};
+    parent_ = parent->id;
     // Files that were changed while the previous backup ran are read again.
     previous_started_ = parent->record.walked - clock_tick;
     previous_root_ = std::make_shared<const Entry>(parent->record.root);
@@ -632,7 +650,12 @@ Result<BackupReport> run_backup(Repository& repository,
                                 const BackupOptions& options,
                                 Progress& progress,
                                 std::stop_token stop) {
-    return Backup(repository, source, options, progress, std::move(stop)).run();
+    Backup first(repository, source, options, progress, stop);
+    auto done = first.run();
+    if (done.ok() || !first.may_go_without_parent(done.error())) return done;
+    // A prune has moved what a write-only client has to read of its parent, to where it cannot.
+    repository.forget_own_point(*first.parent());
+    return Backup(repository, source, options, progress, std::move(stop)).run_without_parent();
 }
 
 }  // namespace holdfast

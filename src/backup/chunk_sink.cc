@@ -122,8 +122,9 @@ Result<std::optional<PageFingerprints>> read_fingerprints(Repository& repository
             return std::optional<PageFingerprints>();
         return located.error();
     }
-    // Nothing proves them: those of a write-only client could hide a change.
-    if (located->container.header.is_claim()) return std::optional<PageFingerprints>();
+    // Nothing proves them: those of a write-only client could hide a change from anybody else.
+    if (located->container.header.is_claim() && repository.keyring().role() == KeyRole::full)
+        return std::optional<PageFingerprints>();
     HF_TRY(ChunkReader* const chunks, repository.chunks());
     HF_TRY(const ChunkContent content, chunks->read(*located));
     ByteReader in(content.bytes);

@@ -239,7 +239,16 @@ TEST_F(Trust, AClientCondemnsNothing) {
     const auto fragments = test_.repository->index().value()->fragments();
     for (const auto& fragment : fragments)
         for (const Container& container : fragment->containers()) tombstone.objects.push_back(container.header.object);
-    ASSERT_TRUE(put_tombstone(*hostile, tombstone).ok());
+    ASSERT_TRUE(hostile->put_record(ObjectKind::tombstone, "tombstones/" + ObjectId::random(test_.random).hex(),
+                                    encode_tombstone(tombstone), Durability::immediate)
+                    .ok());
+    ObjectSigner signer{KeySlotId{}, 1, SecretKey{}};
+    ASSERT_TRUE(test_.storage
+                    ->put("tombstones/" + ObjectId::random(test_.random).hex(),
+                          encode_clear_object(ObjectKind::tombstone, test_.repository->keyring().repository(),
+                                              encode_tombstone(tombstone), test_.random, signer),
+                          Durability::immediate)
+                    .ok());
     test_.open();
     // Nobody stores again what is there.
     const BackupReport report = back_up(*test_.repository, tree_, "other");

@@ -31,7 +31,7 @@ enum class ObjectKind : std::uint8_t {
     key_epoch = 11,
     client = 12,
 };
-// Kinds that are in clear, and no other kind may be: they lead to the keys.
+// Kinds that are in clear: they lead to the keys. Of the others, tombstones may be: who can only write must know them.
 inline bool is_clear_kind(ObjectKind kind) {
     return kind == ObjectKind::config || kind == ObjectKind::key_slot || kind == ObjectKind::key_epoch;
 }

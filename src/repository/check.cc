@@ -402,6 +402,9 @@ void Check::check_other_objects() {
             problem(name + ": not the object that its name says");
         else if (kind == ObjectKind::index_fragment && !decode_index_fragment(end->record).ok())
             problem(name + ": damaged index fragment");
+        else if (end->trailer.header.key_mode == KeyMode::clear &&
+                 !check_epoch_signature(*end, repository_.keyring()).ok())
+            problem(name + ": not signed by anybody who can read the repository");
         else if (end->trailer.header.is_claim() && !may_be_clients(name, kind))
             problem(name + ": stored by a write-only client, which has no say in this");
         std::lock_guard lock(mutex_);

@@ -117,7 +117,7 @@ int Index::rank_of(std::size_t number,
     const ObjectId& object = container->header.object;
     if (excluded_.contains(object) || without.contains(object)) return worthless;
     if (has_order_ && !container->header.is_in_order()) rank += out_of_order;
-    if (container->header.is_claim()) rank += claimed;
+    if (container->header.is_claim() && !believes_claims_) rank += claimed;
     return condemned_.contains(object) ? rank + condemned : rank;
 }
 
@@ -159,6 +159,11 @@ void Index::condemn(const ObjectId& container) {
     std::unique_lock lock(mutex_);
     condemned_.insert(container);
     ++generation_;
+}
+
+void Index::believe_claims() {
+    std::unique_lock lock(mutex_);
+    believes_claims_ = true;
 }
 
 bool Index::is_condemned(const ObjectId& container) const {

@@ -43,6 +43,8 @@ class Index {
     // A container that a pruner may delete: its chunks can be read as long as it is there, but nobody
     // may rely on them.
     void condemn(const ObjectId& container);
+    // What write-only clients have made counts as much as anything: all of it is this one's own.
+    void believe_claims();
     bool is_condemned(const ObjectId& container) const;
     // Another number whenever places may have become better or worse, for who remembers some.
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
@@ -100,6 +102,7 @@ class Index {
     std::vector<std::shared_ptr<const FlatFragment>> fragments_;
     std::vector<Origin> origins_;  // of each fragment
     std::vector<bool> are_in_order_;  // of each fragment: any container whose chunks stand in order
+    bool believes_claims_ = false;
     bool has_order_ = false;          // of any fragment
     std::vector<bool> is_covered_;  // by the directory
     std::shared_ptr<const ChunkDirectory> directory_;

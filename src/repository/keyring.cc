@@ -129,13 +129,20 @@ ObjectKey Keyring::object_again(ObjectKind kind, const ObjectId& id, Random& ran
         .seal(0, header.object.bytes, result.key.bytes(),
               MutableByteSpan(header.key_block).subspan(32));
     append_commitment(result.key, header);
+    // Contents it need not read again.
+    if (own_ && (kind == ObjectKind::metadata_pack || kind == ObjectKind::restore_point)) own_->add_key(id, result.key);
     return result;
+}
+
+Result<SecretKey> Keyring::own_key(const EnvelopeHeader& header) const {
+    const auto key = own_ ? own_->key(header.object) : std::nullopt;
+    if (!key) return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
+    return *key;
 }
 
 Result<SecretKey> Keyring::object_key(const EnvelopeHeader& header) const {
     if (header.key_mode == KeyMode::clear) return SecretKey{};
-    if (role_ == KeyRole::writer)
-        return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
+    if (role_ == KeyRole::writer) return own_key(header);
     if (header.repository != repository_)
         return Error(ErrorCode::corrupt, "an object of another repository");
     if (header.key_epoch < first_key_epoch || header.key_epoch > epoch_)

@@ -6,6 +6,7 @@
 #include "format/chunk.h"
 #include "format/config.h"
 #include "format/key_epoch.h"
+#include "repository/client_state.h"
 
 namespace holdfast {
 
@@ -45,6 +46,13 @@ class Keyring {
         client_ = std::move(signer);
         host_ = host;
     }
+    // Of role writer: its slot, if set_client() said it.
+    std::optional<KeySlotId> client() const {
+        return client_ && role_ == KeyRole::writer ? std::optional(client_->id) : std::nullopt;
+    }
+    // Keeps the keys of the client's own metadata packs and restore points, and knows them again. Before the keyring
+    // is shared.
+    void set_client_state(std::shared_ptr<ClientState> own) { own_ = std::move(own); }
     // The tag of a host to which a client is bound. Not that of no host.
     HostTag host_tag(std::string_view host) const;
     // Whether restore points of this host may be made. Errors: permission_denied.
@@ -66,10 +74,12 @@ class Keyring {
     ObjectKey new_object(ObjectKind kind, Random& random) const;
     // The same with an id that has had another key: a fresh one, sealed, for no key may seal two objects.
     ObjectKey object_again(ObjectKind kind, const ObjectId& id, Random& random) const;
-    // Errors: wrong_key for an epoch that is not known, permission_denied for a write-only client, corrupt.
+    // Errors: wrong_key for an epoch that is not known, permission_denied for a
+    // write-only client, of all but its own; corrupt.
     Result<SecretKey> object_key(const EnvelopeHeader& header) const;
 
   private:
+    Result<SecretKey> own_key(const EnvelopeHeader& header) const;
     EnvelopeHeader header_of(ObjectKind kind, const ObjectId& id) const;
 
     RepositoryId repository_;
@@ -79,6 +89,7 @@ class Keyring {
     WriterSecrets writer_;
     std::optional<ObjectSigner> client_;
     HostTag host_{};
+    std::shared_ptr<ClientState> own_;
     struct Epoch {
         FullSecrets secrets;
         SecretKey object_key;

@@ -74,7 +74,8 @@ struct Tombstone {
     std::string name;
     TombstoneRecord record;
 };
-// What write-only clients have stored there is passed over.
+// Those that no reader has signed are passed over; by a write-only client, which does without what they name, they are not.
+// Errors: permission_denied for one that a write-only client cannot read.
 Result<std::vector<Tombstone>> read_tombstones(Repository& repository);
 // Stores one, durable, and returns its name.
 Result<std::string> put_tombstone(Repository& repository, const TombstoneRecord& record);

@@ -215,7 +215,8 @@ Result<FrameCipher> cipher_of(const EnvelopeTrailer& trailer, const Keyring* key
     if (trailer.header.kind != kind) return bad("not of the expected kind");
     SecretKey key;
     if (keyring != nullptr) {
-        if (trailer.header.key_mode == KeyMode::clear) return bad("not sealed");
+        const bool is_clear = trailer.header.key_mode == KeyMode::clear;
+        if (is_clear && kind != ObjectKind::tombstone) return bad("not sealed");
         auto found = keyring->object_key(trailer.header);
         // A flipped epoch is damage, not a key that this reader lacks.
         if (!found.ok() && !trailer.check_holds) return bad("trailer");

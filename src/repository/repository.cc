@@ -98,7 +98,8 @@ std::string point_name(const PointName& name) {
 
 // Of a point that a client may have made.
 Status Repository::check_maker(const ObjectEnd& end, const RestorePointId& point, const std::string& host) {
-    if (!end.trailer.header.is_claim()) return {};
+    // A client knows its own by their keys.
+    if (!end.trailer.header.is_claim() || keyring_->role() == KeyRole::writer) return {};
     if (!end.table.signature && !config_.has_signing_clients()) return {};
     return clients_->check_point(end, point, host);
 }
@@ -136,7 +137,13 @@ Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const
     return point;
 }
 
+Status Repository::check_reader() const {
+    if (keyring_->role() == KeyRole::full) return {};
+    return Error(ErrorCode::permission_denied, "a write-only key cannot read the repository");
+}
+
 Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source) {
+    HF_TRY_STATUS(check_reader());
     HF_TRY(const Marks marks, list_marks(*storage_));
     // Folded points are known from the index, which is cached; others are read one by one.
     HF_TRY_STATUS(index());
@@ -180,6 +187,7 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
 
 Result<std::vector<PointInfo>> Repository::latest(
     std::optional<SourceId> source, const std::function<Choice(const PointInfo&)>& choose) {
+    HF_TRY_STATUS(check_reader());
     HF_TRY(const Marks marks, list_marks(*storage_));
     std::vector<PointInfo> taken;
     std::optional<SourceId> done;
@@ -207,6 +215,27 @@ Result<std::vector<PointInfo>> Repository::latest(
     return taken;
 }
 
+Result<std::vector<PointInfo>> Repository::own_points(const SourceId& source) {
+    HF_CHECK(keyring_->role() == KeyRole::writer);
+    std::vector<PointInfo> result;
+    if (own_ == nullptr) return result;
+    HF_TRY(const Marks marks, list_marks(*storage_));
+    HF_TRY(const std::set<SessionId> fenced, list_fences(*storage_));
+    HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_point_name(info.name);
+        if (!name || !own_->key(name->id)) continue;
+        auto read = read_point_or_damage(info, *name);
+        if (!read.ok() && read.error().code() == ErrorCode::not_found) continue;
+        HF_TRY(PointInfo point, std::move(read));
+        marks.apply(point);
+        point.is_unverified = !point.is_damaged && fenced.contains(point.record.session) &&
+                              !marks.verified.contains(point.id);
+        result.push_back(std::move(point));
+    }
+    return result;
+}
+
 Status Repository::put_record(ObjectKind kind,
                               const std::string& name,
                               ByteSpan record,
@@ -217,7 +246,9 @@ Status Repository::put_record(ObjectKind kind,
 
 Result<Repository::StoredRecord> Repository::get_record(ObjectKind kind, const std::string& name) {
     HF_TRY(ObjectEnd end, read_object(*storage_, *keyring_, name, kind, 64u << 20));
-    return StoredRecord{std::move(end.record), end.trailer.header.is_claim()};
+    const bool is_clear = end.trailer.header.key_mode == KeyMode::clear;
+    const bool is_claim = is_clear ? !check_epoch_signature(end, *keyring_).ok() : end.trailer.header.is_claim();
+    return StoredRecord{std::move(end.record), is_claim};
 }
 
 Status Repository::set_mark(const PointInfo& point, MarkKind kind, const std::string& reason) {

@@ -9,6 +9,7 @@
 #include "format/restore_point.h"
 #include "repository/chunk_reader.h"
 #include "repository/clear_objects.h"
+#include "repository/client_state.h"
 #include "repository/clients.h"
 #include "repository/member_cache.h"
 
@@ -120,8 +121,19 @@ class Repository {
     // at the first call what no fragment names. Costs a listing of the fragments when there is nothing new.
     Status find_more();
 
-    // All points, or those of one source, newest first within a source.
+    // All points, or those of one source, newest first within a source. Errors: permission_denied for a write-only
+    // key.
     Result<std::vector<PointInfo>> points(std::optional<SourceId> source);
+    // Those of a source that this write-only client has made, and whose keys it has kept.
+    Result<std::vector<PointInfo>> own_points(const SourceId& source);
+    // From now on this client knows nothing of the point, and takes it for no parent.
+    void forget_own_point(const RestorePointId& point);
+    // What this client knows of its own containers, in a session that has read the tombstones: those that are gone
+    // go from what it keeps.
+    Status look_at_own_containers();
+    // Keeps what this client has to know of what it has stored. What fails costs the next backup more, no point.
+    void keep_own();
+
     // Shows `choose` the points of each source (or one), newest first, without the partial ones, and
     // returns what it takes: at most one of a source. Reads no point beyond that, and no index.
     enum class Choice { take, next_point, next_source };
@@ -135,7 +147,9 @@ class Repository {
                       Durability durability);
     struct StoredRecord {
         Bytes data;
-        bool is_claim = false;  // a write-only client may have stored it
+        // A write-only client may have stored it; or, in clear, anybody. For a write-only client also what a reader
+        // has stored in an earlier epoch.
+        bool is_claim = false;
     };
     Result<StoredRecord> get_record(ObjectKind kind, const std::string& name);
 
@@ -183,6 +197,8 @@ class Repository {
     // Adds what the index does not have yet. Points are listed before fragments: what a point refers
     // to was stored before it.
     Status load_index();
+    void load_own_index();
+    Result<std::unordered_map<std::string, std::uint64_t>> list_containers();
     struct Loading;
     Result<bool> load_listed(Loading& loading);
     Result<bool> has_new_fragments();
@@ -195,6 +211,7 @@ class Repository {
                                                           const IndexFragmentRecord& record) const;
     void add_fragment(const ObjectId& id, std::shared_ptr<FlatFragment> fragment);
     void use_directory();
+    Status check_reader() const;
     Status check_maker(const ObjectEnd& end, const RestorePointId& point, const std::string& host);
     Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
@@ -209,11 +226,12 @@ class Repository {
     SecretKey master_;
     std::unique_ptr<Keyring> keyring_;
     std::unique_ptr<Clients> clients_;
+    std::shared_ptr<ClientState> own_;  // for a write-only client with a local cache
     std::string cache_directory_;
     std::unique_ptr<MemberCache> members_;
 
     std::mutex index_mutex_;  // guards loading; the index guards itself
-    bool index_loaded_ = false;
+    bool index_loaded_ = false, is_own_index_loaded_ = false;
     bool index_has_gaps_ = false;  // a fragment could not be read
     std::optional<std::set<ObjectId>> unindexed_;  // found and added
     std::set<ObjectId> superseded_, loaded_fragments_;

@@ -48,6 +48,7 @@ Status Repository::reload_index() {
             loaded_fragments_.clear();
             folded_.clear();
             loaded_points_.clear();
+            is_own_index_loaded_ = false;
             return load_index();
         }
     }
@@ -130,8 +131,11 @@ Result<bool> Repository::load_listed(Loading& loading) {
 }
 
 Status Repository::load_index() {
-    // A write-only client can read none of it: it deduplicates within its own session.
-    if (keyring_->role() == KeyRole::writer) return {};
+    // A write-only client can read none of it: it has what it kept.
+    if (keyring_->role() == KeyRole::writer) {
+        load_own_index();
+        return {};
+    }
     HF_TRY(const auto points, list_objects(*storage_, "points/"));
     Loading loading;
     for (bool is_sure = false; !is_sure;) {
@@ -260,6 +264,8 @@ Result<bool> Repository::has_new_fragments() {
 }
 
 Status Repository::find_more() {
+    // A client knows what it knows.
+    if (keyring_->role() == KeyRole::writer) return {};
     HF_TRY_STATUS(index());
     const std::lock_guard lock(index_mutex_);
     HF_TRY(const bool has_new, has_new_fragments());
@@ -300,6 +306,7 @@ void Repository::add_point_to_index(const PointName& name,
     auto fragment = FlatFragment::from_memory(FlatFragment::layout(record));
     HF_CHECK(fragment.ok());
     index_.add(std::move(fragment).value());
+    if (own_ != nullptr) (void)own_->add_fragment(record, random_).ok();
 }
 
 Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
@@ -307,6 +314,7 @@ Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
     const std::string name = fragment_name(record.tier, key.header.object);
     const Bytes object = encode_record_object(key, encode_index_fragment(record));
     HF_TRY_STATUS(storage_->put(name, object, Durability::immediate));
+    if (own_ != nullptr) (void)own_->add_fragment(record, random_).ok();
     HF_TRY(std::shared_ptr<FlatFragment> fragment, cached_fragment(name, record));
     std::lock_guard lock(index_mutex_);
     loaded_fragments_.insert(key.header.object);
@@ -362,14 +370,19 @@ Result<std::uint64_t> Repository::replace_fragment(const std::string& name,
     return bytes;
 }
 
-Status Repository::exclude_lost_containers() {
-    HF_TRY(Index* const known, index());
+Result<std::unordered_map<std::string, std::uint64_t>> Repository::list_containers() {
     std::unordered_map<std::string, std::uint64_t> present;
     for (const char* folder : {"data/", "meta/", "points/"})
         HF_TRY_STATUS(storage_->list(folder, [&present](const ObjectInfo& info) {
             present.emplace(info.name, info.bytes);
             return true;
         }));
+    return present;
+}
+
+Status Repository::exclude_lost_containers() {
+    HF_TRY(Index* const known, index());
+    HF_TRY(const auto present, list_containers());
     for (const auto& fragment : known->fragments()) {
         for (const Container& container : fragment->containers()) {
             const auto found = present.find(container_name(container));

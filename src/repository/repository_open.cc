@@ -175,6 +175,10 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
             members_path = directory + "/members";
         }
     }
+    if (const auto slot = repository->keyring_->client(); slot && !repository->cache_directory_.empty()) {
+        repository->own_ = ClientState::open(repository->cache_directory_ + "/client-" + slot->hex());
+        repository->keyring_->set_client_state(repository->own_);
+    }
     HF_TRY_STATUS(agree_on_last_epoch(store, repository->cache_directory_, epochs));
     repository->members_ = MemberCache::open(members_path);
     return repository;

@@ -46,16 +46,18 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository
     // The lease comes before the tombstones and the index are read: a pruner that condemns something
     // later sees the lease, and waits or fences. The tombstones come before the index: one that is removed
     // in between has been followed by an index without what it named.
-    std::vector<Tombstone> tombstones;
-    if (reads) {
-        HF_TRY(tombstones, read_tombstones(repository));
-    }
+    auto tombstones = read_tombstones(repository);
     HF_TRY_STATUS(repository.reload_index());
     HF_TRY(session->index_, repository.index());
-    if (!reads) return session;
-    for (const Tombstone& tombstone : tombstones)
+    if (!tombstones.ok()) {
+        if (reads || tombstones.error().code() != ErrorCode::permission_denied) return std::move(tombstones).error();
+        // Of another program, in a form that a client cannot read: it relies on nothing.
+        session->index_->clear();
+        return session;
+    }
+    for (const Tombstone& tombstone : *tombstones)
         for (const ObjectId& id : tombstone.record.objects) session->index_->condemn(id);
-    HF_TRY_STATUS(session->adopt_leftovers(others, identity));
+    HF_TRY_STATUS(reads ? session->adopt_leftovers(others, identity) : repository.look_at_own_containers());
     return session;
 }
 
@@ -198,6 +200,7 @@ Result<PointName> WriteSession::put_point(const RestorePointRecord& record,
     HF_TRY_STATUS(
         repository_.storage().put(point_name(name), object, Durability::immediate));
     repository_.add_point_to_index(name, encoder.header(), encoder.table(), object.size());
+    repository_.keep_own();
     return name;
 }
 
@@ -297,8 +300,6 @@ Result<bool> WriteSession::read_condemned() {
 // the point before all of it was there again: until a fragment names what was stored again, and nothing more is
 // condemned. One that condemns later than that finds the point whole.
 Status WriteSession::verify(const RestorePointRecord& record, const RestorePointId& point) {
-    if (repository_.keyring().role() == KeyRole::writer)
-        return gone({ErrorCode::permission_denied, "a write-only key cannot verify it"});
     HF_TRY_STATUS(read_condemned());
     for (bool is_sure = false; !is_sure;) {
         HF_TRY_STATUS(store_condemned_again(record));
@@ -321,8 +322,10 @@ Status WriteSession::store_condemned_again(const RestorePointRecord& record) {
     const Status marked = marker.mark(record.root);
     HF_TRY_STATUS(data_->finish(PackWriter::SmallRest::write));
     HF_TRY_STATUS(metadata_->finish(PackWriter::SmallRest::write));
+    // A client cannot read what it would have to store again.
     if (!marked.ok() && (marked.error().code() == ErrorCode::corrupt ||
-                         marked.error().code() == ErrorCode::not_found))
+                         marked.error().code() == ErrorCode::not_found ||
+                         marked.error().code() == ErrorCode::permission_denied))
         return gone(marked.error());
     HF_TRY_STATUS(marked);
     collect(*data_);

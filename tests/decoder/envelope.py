@@ -91,8 +91,8 @@ def _check_version(version):
 def check_keys_of(header):
     """Keys of objects: which kinds are clear, and what goes with each key mode."""
     clear = header.key_mode == CLEAR
-    require(clear == (header.kind in CLEAR_KINDS), 'this kind may not have key mode %d'
-            % header.key_mode)
+    require(clear == (header.kind in CLEAR_KINDS) or clear and header.kind == TOMBSTONE,
+            'this kind may not have key mode %d' % header.key_mode)
     require(clear == (header.aead == 0), 'this key mode may not have AEAD %d' % header.aead)
     require(len(header.key_block) == KEY_BLOCK_BYTES[header.key_mode], 'size of the key block')
     require(not clear or header.epoch == 0, 'a clear object has key epoch %d' % header.epoch)

@@ -313,6 +313,38 @@ class Keys(E2E):
         self.assert_trees_equal(self.source, self.path('target'))
         self.assert_check_clean()
 
+    def test_a_write_only_key_backs_up_what_changed(self):
+        self.init_and_back_up()
+        self.run_program(['key', 'add', '--new-key-file', self.path('writer'), '--write-only'])
+        writer = ['--json', '--key-file', self.path('writer'), 'backup', self.source]
+        for number in range(30):
+            self.write('dir/file%d' % number, os.urandom(200_000))
+        self.settle()
+        first = self.run_program(writer).json['sources'][0]
+        self.assertEqual(first['type'], 'full')
+        self.write('dir/file7', os.urandom(200_000))
+        second = self.run_program(writer).json['sources'][0]
+        self.assertEqual(second['type'], 'incremental')
+        self.assertEqual(second['bytes_read'], 200_000)
+        self.restore(second['restore_point'])
+        self.assert_trees_equal(self.source, self.path('target'))
+        # The parts of the cache that are its alone are for its owner alone.
+        kept = [os.path.join(base, name) for base, _, names in os.walk(self.path('cache')) for name in names
+                if '/client-' in base]
+        self.assertTrue(kept)
+        self.assertEqual({stat.S_IMODE(os.stat(path).st_mode) for path in kept}, {0o600})
+        # A prune in between, and a lost cache, cost reading at most.
+        self.run_program(['delete', first['restore_point']])
+        self.run_program(['prune'])
+        self.write('dir/file8', os.urandom(200_000))
+        third = self.run_program(writer).json['sources'][0]
+        shutil.rmtree(self.path('cache'))
+        fourth = self.run_program(writer).json['sources'][0]
+        self.assertEqual(fourth['type'], 'full')
+        for point in (second, third, fourth):
+            self.run_program(['cat', point['restore_point'] + ':dir/file9'])
+        self.assert_check_clean()
+
     def test_write_only_key_removes_no_keys(self):
         self.init_and_back_up()
         self.run_program(['key', 'add', '--new-key-file', self.path('key2')])

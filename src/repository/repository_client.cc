@@ -1,0 +1,48 @@
+// What a write-only client knows of the repository: its own objects. docs/explanation/write-only-clients.md.
+#include "repository/repository.h"
+
+namespace holdfast {
+
+// For who holds the mutex.
+void Repository::load_own_index() {
+    if (own_ == nullptr || std::exchange(is_own_index_loaded_, true)) return;
+    // Who has made something himself need not have it proven.
+    index_.believe_claims();
+    for (auto& fragment : own_->fragments()) index_.add(std::move(fragment));
+}
+
+void Repository::forget_own_point(const RestorePointId& point) {
+    if (own_ == nullptr) return;
+    own_->remove_key(point);
+    (void)own_->keep_keys([&](const ObjectId& id) { return id != point; }).ok();
+}
+
+void Repository::keep_own() {
+    if (own_ != nullptr) (void)own_->save().ok();
+}
+
+Status Repository::look_at_own_containers() {
+    if (own_ == nullptr) return {};
+    HF_TRY(Index* const known, index());
+    HF_TRY(const auto present, list_containers());
+    std::set<ObjectId> there;
+    for (const auto& [name, bytes] : present) {
+        const std::size_t id_at = name.size() < 32 ? 0 : name.size() - 32;
+        if (const auto id = ObjectId::from_hex(std::string_view(name).substr(id_at))) there.insert(*id);
+    }
+    std::set<ObjectId> lost;
+    for (const auto& fragment : known->fragments()) {
+        for (const Container& container : fragment->containers()) {
+            const auto found = present.find(container_name(container));
+            if (found == present.end() || found->second != container.object_bytes)
+                lost.insert(container.header.object);
+        }
+    }
+    for (const ObjectId& id : lost) known->exclude(id);
+    const auto is_there = [&](const ObjectId& id) { return there.contains(id) && !lost.contains(id); };
+    (void)own_->keep_keys(is_there).ok();
+    (void)own_->tidy_fragments(is_there, random_).ok();
+    return {};
+}
+
+}  // namespace holdfast
