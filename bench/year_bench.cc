@@ -89,7 +89,8 @@ double median(std::vector<double> values) {
 }
 
 int run() {
-    SmallFileYear year("");
+    const TemporaryDirectory cache;
+    SmallFileYear year(cache.path());
     year.next_day();
     Day first(year.test);
     for (std::size_t day = 1; day < SmallFileYear::days; ++day) year.next_day();

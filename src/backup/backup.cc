@@ -4,6 +4,7 @@
 
 #include "backup/content_pipeline.h"
 #include "backup/hard_links.h"
+#include "backup/locality.h"
 #include "backup/tree_merger.h"
 #include "base/bounded_queue.h"
 
@@ -140,6 +141,7 @@ class Backup {
     };
 
     Status choose_parent();
+    void load_locality();
     void expect(const RestorePointStats& stats);
     std::uint64_t read_bytes() const { return progress_.read_bytes - read_before_; }
     Status walk();
@@ -147,7 +149,9 @@ class Backup {
     Status handle_enter(SourceEvent& event);
     Status handle_leave();
     Status handle_entry(SourceEvent& event);
-    Status handle_file(SourceEvent& event, const PreviousEntry& previous);
+    enum class Reading : std::uint8_t { changed, again };
+    Status handle_file(SourceEvent& event, const PreviousEntry& previous, Reading reading);
+    bool is_taken_again(const SourceEvent& event, const Entry& previous);
     void problem(const std::string& path, const std::string& what);
     Result<PreviousEntry> find_previous(const std::string& name);
     bool is_unchanged(const SourceEvent& event, const Entry& previous) const;
@@ -161,6 +165,8 @@ class Backup {
     Status apply_link(TreeItem& item);
     Status apply_task(const std::string& path, FileTask& task);
     Status leave_out(const FileTask& task);
+    Status keep_previous(const FileTask& task);
+    void note_stored(const FileTask& task);
     Status maybe_put_partial();
     Status stop_walking();
     Result<BackupReport> finish();
@@ -193,6 +199,9 @@ class Backup {
     std::uint64_t group_bytes_ = 0;
     std::size_t items_at_group_start_ = 0;
     std::size_t pushed_items_ = 0;
+
+    std::optional<Locality> locality_;
+    std::uint64_t new_small_bytes_ = 0;
 
     HardLinks links_;
     // A first backup leaves a partial point now and then, for the next run if it is interrupted.
@@ -298,6 +307,7 @@ Result<BackupReport> Backup::run() {
                            stop_},
             options_.threads);
         merger_.emplace(*nodes_);
+        if (record_.type == BackupType::incremental) load_locality();
     }
     std::optional<Estimator> estimator;
     if (!previous_root_ && options_.estimate == BackupOptions::Estimate::walk)
@@ -319,6 +329,13 @@ Result<BackupReport> Backup::run() {
         return session_ ? session_->explain(std::move(walked).error()) : std::move(walked).error();
     }
     return session_ ? finish() : dry_report();
+}
+
+void Backup::load_locality() {
+    const std::string& cache = repository_.cache_directory();
+    const std::string source = repository_.keyring().source_id(options_.host, options_.name).hex();
+    locality_ = Locality::load(cache.empty() ? "" : cache + "/locality-" + source,
+                               session_->id().prefix64());
 }
 
 Status Backup::walk() {
@@ -439,6 +456,8 @@ Status Backup::handle_entry(SourceEvent& event) {
     HF_TRY(const PreviousEntry previous, find_previous(event.name));
     count(event.metadata);
     if (previous.entry && is_unchanged(event, *previous.entry)) {
+        if (is_taken_again(event, *previous.entry))
+            return handle_file(event, previous, Reading::again);
         if (event.metadata.type == EntryType::file) {
             ++progress_.files;
             progress_.bytes += event.metadata.size;
@@ -446,7 +465,7 @@ Status Backup::handle_entry(SourceEvent& event) {
         push({TreeItem::Kind::same, previous, {}, {}, nullptr, std::nullopt});
         return {};
     }
-    if (event.metadata.type == EntryType::file) return handle_file(event, previous);
+    if (event.metadata.type == EntryType::file) return handle_file(event, previous, Reading::changed);
     Entry entry{event.name, event.metadata, NoContent{}};
     const Status completed = source_.complete(event, entry.metadata);
     if (!completed.ok()) {
@@ -458,7 +477,11 @@ Status Backup::handle_entry(SourceEvent& event) {
     return {};
 }
 
-Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
+bool Backup::is_taken_again(const SourceEvent& event, const Entry& previous) {
+    return locality_ && !event.is_sparse && locality_->takes(previous);
+}
+
+Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous, Reading reading) {
     if (!session_) {
         progress_.bytes += event.metadata.size;
         progress_.read_bytes += event.metadata.size;
@@ -485,6 +508,7 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
     const std::uint64_t bytes = event.metadata.size;
     if (previous.entry && previous.entry->metadata.type == EntryType::file)
         task->previous = previous.entry;
+    task->is_again = reading == Reading::again;
     task->entry.name = event.name;
     const std::string name = event.name;
     task->event = std::move(event);
@@ -494,6 +518,7 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
         pipeline_->submit_file(std::move(task));
         return {};
     }
+    if (locality_ && reading == Reading::changed) locality_->changed(bytes);
     if (group_.empty()) items_at_group_start_ = pushed_items_;
     group_.push_back(std::move(task));
     group_bytes_ += bytes;
@@ -574,27 +599,45 @@ Status Backup::leave_out(const FileTask& task) {
     return {};
 }
 
+Status Backup::keep_previous(const FileTask& task) {
+    record_.stats.content_bytes += task.previous->metadata.size - task.event.metadata.size;
+    if (locality_) locality_->stays(*task.previous);
+    return merger_->add(*task.previous);
+}
+
+void Backup::note_stored(const FileTask& task) {
+    const std::uint64_t bytes = task.entry.metadata.size;
+    if (!task.is_in_group) {
+        if (locality_) locality_->stays(task.entry);
+    } else if (task.is_again) {
+        ++report_.again_files;
+        report_.again_bytes += bytes;
+    } else {
+        new_small_bytes_ += bytes;
+    }
+}
+
 Status Backup::apply_task(const std::string& path, FileTask& task) {
     if (task.event.metadata.has_links) HF_TRY_STATUS(links_.finish(task));
     if (!task.is_stored() && merger_->depth() == 0)
         return stop_.stop_requested()
                    ? Error(ErrorCode::cancelled, "interrupted: what was stored is kept for the next backup")
                    : Error(ErrorCode::unavailable, task.problem);
+    // The walk saw it unchanged: what has become of it since is the next backup's matter.
+    if (task.is_again && !task.is_stored()) return keep_previous(task);
     switch (task.outcome) {
         case FileOutcome::stored: break;
         case FileOutcome::unstable:
             // Half of one version and half of another is worth nothing: the last whole one is.
             problem(path, task.problem + (task.previous ? ": its previous version is kept" : ""));
-            if (!task.previous) return leave_out(task);
-            record_.stats.content_bytes +=
-                task.previous->metadata.size - task.event.metadata.size;
-            return merger_->add(*task.kept());
+            return task.previous ? keep_previous(task) : leave_out(task);
         case FileOutcome::skipped:
             if (!stop_.stop_requested()) problem(path, task.problem);
             [[fallthrough]];
         case FileOutcome::vanished: return leave_out(task);
     }
     record_.stats.content_bytes += task.entry.metadata.size - task.event.metadata.size;
+    note_stored(task);
     // Links that wait behind it still want a copy.
     return merger_->add(task.event.metadata.has_links ? task.entry : std::move(task.entry));
 }
@@ -617,6 +660,10 @@ Result<BackupReport> Backup::finish() {
     record_.stats.skipped = report_.problem_count;
     record_.stats.read_bytes = read_bytes();
     HF_TRY(const WriteSession::Committed committed, session_->commit(record_));
+    if (locality_ && !record_.is_partial) {
+        HF_TRY(const Index* const index, repository_.index());
+        locality_->save(*index, new_small_bytes_);
+    }
     report_.point = committed.id;
     report_.stored_bytes = committed.stored_bytes;
     progress_.stored_bytes = committed.stored_bytes;

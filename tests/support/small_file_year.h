@@ -41,8 +41,11 @@ class SmallFileYear {
         return versions * file_bytes;
     }
 
+    // All that has been written since the first day.
+    std::uint64_t changed_bytes() const { return (day_ - 1) * (file_count / 100) * file_bytes; }
+
     TestRepository test;
-    ModelNode tree;
+    ModelNode tree;  // as the last backup saw it
 
   private:
     void write(std::size_t number, std::uint64_t version) {
