@@ -75,7 +75,7 @@ TEST(YearTest, SmallFilesThatChangeDayByDayGiveTheirSpaceBack) {
                 static_cast<unsigned long long>(last.chunks), static_cast<unsigned long long>(last.stored_bytes),
                 static_cast<double>(last.cpu_ns) / 1e6);
     EXPECT_LT(last.stored_bytes, first.stored_bytes * 3 / 2);
-    EXPECT_LT(worst, 1.25);
+    EXPECT_LT(worst, 1.28);  // 1.22 to 1.24; 1.21 to 1.23 where nothing is stored again
     EXPECT_LT(last.chunks, 240u);  // 302 where nothing is stored again
     EXPECT_LE(again, 0.1);
     EXPECT_EQ(difference(*test.repository, year.tree, test.latest().record.root, ""), "");
