@@ -239,6 +239,7 @@ Status backup(const BackupRequest& request,
         one.directories = report->stats.directories;
         one.bytes_scanned = report->stats.content_bytes;
         one.bytes_read = report->stats.read_bytes;
+        one.bytes_again = report->again_bytes;
         one.bytes_added = report->stored_bytes;
         one.skipped = report->problem_count;
         one.problems = std::move(report->problems);

@@ -44,6 +44,7 @@ struct BackupSourceResponse {
     std::uint64_t directories = 0;
     std::uint64_t bytes_scanned = 0;
     std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_again = 0;  // of files that did not change, stored again for the sake of restores
     std::uint64_t bytes_added = 0;
     std::uint64_t skipped = 0;
     double seconds = 0;

@@ -4,6 +4,8 @@
 
 #include "backup/content_pipeline.h"
 #include "backup/hard_links.h"
+#include "backup/locality.h"
+#include "backup/parent_choice.h"
 #include "backup/tree_merger.h"
 #include "base/bounded_queue.h"
 
@@ -152,7 +154,8 @@ class Backup {
         PreviousDirectory previous;
     };
 
-    Status choose_parent();
+    Status begin_with_parent();
+    void load_locality();
     void expect(const RestorePointStats& stats);
     std::uint64_t read_bytes() const { return progress_.read_bytes - read_before_; }
     Status walk();
@@ -160,7 +163,9 @@ class Backup {
     Status handle_enter(SourceEvent& event);
     Status handle_leave();
     Status handle_entry(SourceEvent& event);
-    Status handle_file(SourceEvent& event, const PreviousEntry& previous);
+    enum class Reading : std::uint8_t { changed, again };
+    Status handle_file(SourceEvent& event, const PreviousEntry& previous, Reading reading);
+    bool is_taken_again(const SourceEvent& event, const Entry& previous);
     void problem(const std::string& path, const std::string& what);
     Result<PreviousEntry> find_previous(const std::string& name);
     bool is_unchanged(const SourceEvent& event, const Entry& previous) const;
@@ -174,6 +179,8 @@ class Backup {
     Status apply_link(TreeItem& item);
     Status apply_task(const std::string& path, FileTask& task);
     Status leave_out(const FileTask& task);
+    Status keep_previous(const FileTask& task);
+    void note_stored(const FileTask& task);
     Status maybe_put_partial();
     Status stop_walking();
     Result<BackupReport> finish();
@@ -209,6 +216,9 @@ class Backup {
     std::size_t items_at_group_start_ = 0;
     std::size_t pushed_items_ = 0;
 
+    std::optional<Locality> locality_;
+    std::uint64_t new_small_bytes_ = 0;
+
     HardLinks links_;
     // A first backup leaves a partial point now and then, for the next run if it is interrupted.
     bool puts_partial_points_ = false;
@@ -230,49 +240,24 @@ std::string Backup::path_of(const std::string& name) const {
 }
 
 // The previous version that the type asks for.
-Status Backup::choose_parent() {
+Status Backup::begin_with_parent() {
     record_.type = BackupType::full;
     if (!may_have_parent_) return {};
-    const SourceId source = repository_.keyring().source_id(options_.host, options_.name);
-    const bool is_client = repository_.keyring().role() == KeyRole::writer;
-    HF_TRY(const std::vector<PointInfo> points,
-           is_client ? repository_.own_points(source) : repository_.points(source));
-    const PointInfo* complete = nullptr;
-    const PointInfo* partial = nullptr;
-    const PointInfo* full = nullptr;
-    for (const PointInfo& point : points) {
-        if (point.is_deleted || point.is_damaged || point.is_unverified || point.is_incomplete)
-            continue;
-        // What another one, a write-only client, says of unchanged files is not taken over.
-        if (point.is_claim && !is_client) continue;
-        const bool counts_as_full = point.record.type == BackupType::full ||
-                                    point.record.type == BackupType::synthetic_full;
-        if (point.record.is_partial) {
-            if (partial == nullptr) partial = &point;
-            continue;
-        }
-        if (complete == nullptr) complete = &point;
-        if (full == nullptr && counts_as_full) full = &point;
+    HF_TRY(const ParentChoice choice, choose_parent(repository_, options_));
+    puts_partial_points_ = choice.is_first;
+    record_.type = choice.type;
+    if (!choice.parent) return {};
+    const PointInfo& parent = *choice.parent;
+    parent_ = parent.id;
+    if (!choice.goes_on_with_partial) {
+        record_.parent = parent.id;
+        if (choice.type == BackupType::differential) record_.base_full = parent.id;
     }
-    puts_partial_points_ = complete == nullptr && options_.type != BackupType::full;
-    const PointInfo* parent = nullptr;
-    if (options_.type == BackupType::incremental) parent = complete;
-    if (options_.type == BackupType::differential) parent = full;
-    // An interrupted first backup is a parent too, but makes its successor no less full.
-    if (parent != nullptr) {
-        record_.type = options_.type;
-        record_.parent = parent->id;
-        if (options_.type == BackupType::differential) record_.base_full = parent->id;
-    } else if (complete == nullptr && options_.type != BackupType::full) {
-        parent = partial;
-    }
-    if (parent == nullptr) return {};
-    parent_ = parent->id;
     // Files that were changed while the previous backup ran are read again.
-    previous_started_ = parent->record.walked - clock_tick;
-    previous_root_ = std::make_shared<const Entry>(parent->record.root);
+    previous_started_ = parent.record.walked - clock_tick;
+    previous_root_ = std::make_shared<const Entry>(parent.record.root);
     // As much as the last time is as good a guess as any.
-    expect(parent->record.stats);
+    expect(parent.record.stats);
     return {};
 }
 
@@ -301,7 +286,7 @@ Result<BackupReport> Backup::run() {
     }
     HF_TRY(chunks_, repository_.chunks());
     if (options_.type == BackupType::full) HF_TRY_STATUS(repository_.exclude_lost_containers());
-    HF_TRY_STATUS(choose_parent());
+    HF_TRY_STATUS(begin_with_parent());
     report_.type = record_.type;
     if (session_) {
         const Keyring& keyring = repository_.keyring();
@@ -317,6 +302,7 @@ Result<BackupReport> Backup::run() {
                            stop_},
             options_.threads);
         merger_.emplace(*nodes_);
+        if (record_.type == BackupType::incremental) load_locality();
     }
     std::optional<Estimator> estimator;
     if (!previous_root_ && options_.estimate == BackupOptions::Estimate::walk)
@@ -338,6 +324,13 @@ Result<BackupReport> Backup::run() {
         return session_ ? session_->explain(std::move(walked).error()) : std::move(walked).error();
     }
     return session_ ? finish() : dry_report();
+}
+
+void Backup::load_locality() {
+    const std::string& cache = repository_.cache_directory();
+    const std::string source = repository_.keyring().source_id(options_.host, options_.name).hex();
+    locality_ = Locality::load(cache.empty() ? "" : cache + "/locality-" + source,
+                               session_->id().prefix64());
 }
 
 Status Backup::walk() {
@@ -458,6 +451,8 @@ Status Backup::handle_entry(SourceEvent& event) {
     HF_TRY(const PreviousEntry previous, find_previous(event.name));
     count(event.metadata);
     if (previous.entry && is_unchanged(event, *previous.entry)) {
+        if (is_taken_again(event, *previous.entry))
+            return handle_file(event, previous, Reading::again);
         if (event.metadata.type == EntryType::file) {
             ++progress_.files;
             progress_.bytes += event.metadata.size;
@@ -465,7 +460,7 @@ Status Backup::handle_entry(SourceEvent& event) {
         push({TreeItem::Kind::same, previous, {}, {}, nullptr, std::nullopt});
         return {};
     }
-    if (event.metadata.type == EntryType::file) return handle_file(event, previous);
+    if (event.metadata.type == EntryType::file) return handle_file(event, previous, Reading::changed);
     Entry entry{event.name, event.metadata, NoContent{}};
     const Status completed = source_.complete(event, entry.metadata);
     if (!completed.ok()) {
@@ -477,7 +472,11 @@ Status Backup::handle_entry(SourceEvent& event) {
     return {};
 }
 
-Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
+bool Backup::is_taken_again(const SourceEvent& event, const Entry& previous) {
+    return locality_ && !event.is_sparse && locality_->takes(previous);
+}
+
+Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous, Reading reading) {
     if (!session_) {
         progress_.bytes += event.metadata.size;
         progress_.read_bytes += event.metadata.size;
@@ -504,6 +503,7 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
     const std::uint64_t bytes = event.metadata.size;
     if (previous.entry && previous.entry->metadata.type == EntryType::file)
         task->previous = previous.entry;
+    task->is_again = reading == Reading::again;
     task->entry.name = event.name;
     const std::string name = event.name;
     task->event = std::move(event);
@@ -513,6 +513,7 @@ Status Backup::handle_file(SourceEvent& event, const PreviousEntry& previous) {
         pipeline_->submit_file(std::move(task));
         return {};
     }
+    if (locality_ && reading == Reading::changed) locality_->changed(bytes);
     if (group_.empty()) items_at_group_start_ = pushed_items_;
     group_.push_back(std::move(task));
     group_bytes_ += bytes;
@@ -593,27 +594,45 @@ Status Backup::leave_out(const FileTask& task) {
     return {};
 }
 
+Status Backup::keep_previous(const FileTask& task) {
+    record_.stats.content_bytes += task.previous->metadata.size - task.event.metadata.size;
+    if (locality_) locality_->stays(*task.previous);
+    return merger_->add(*task.previous);
+}
+
+void Backup::note_stored(const FileTask& task) {
+    const std::uint64_t bytes = task.entry.metadata.size;
+    if (!task.is_in_group) {
+        if (locality_) locality_->stays(task.entry);
+    } else if (task.is_again) {
+        ++report_.again_files;
+        report_.again_bytes += bytes;
+    } else {
+        new_small_bytes_ += bytes;
+    }
+}
+
 Status Backup::apply_task(const std::string& path, FileTask& task) {
     if (task.event.metadata.has_links) HF_TRY_STATUS(links_.finish(task));
     if (!task.is_stored() && merger_->depth() == 0)
         return stop_.stop_requested()
                    ? Error(ErrorCode::cancelled, "interrupted: what was stored is kept for the next backup")
                    : Error(ErrorCode::unavailable, task.problem);
+    // The walk saw it unchanged: what has become of it since is the next backup's matter.
+    if (task.is_again && !task.is_stored()) return keep_previous(task);
     switch (task.outcome) {
         case FileOutcome::stored: break;
         case FileOutcome::unstable:
             // Half of one version and half of another is worth nothing: the last whole one is.
             problem(path, task.problem + (task.previous ? ": its previous version is kept" : ""));
-            if (!task.previous) return leave_out(task);
-            record_.stats.content_bytes +=
-                task.previous->metadata.size - task.event.metadata.size;
-            return merger_->add(*task.kept());
+            return task.previous ? keep_previous(task) : leave_out(task);
         case FileOutcome::skipped:
             if (!stop_.stop_requested()) problem(path, task.problem);
             [[fallthrough]];
         case FileOutcome::vanished: return leave_out(task);
     }
     record_.stats.content_bytes += task.entry.metadata.size - task.event.metadata.size;
+    note_stored(task);
     // Links that wait behind it still want a copy.
     return merger_->add(task.event.metadata.has_links ? task.entry : std::move(task.entry));
 }
@@ -636,6 +655,10 @@ Result<BackupReport> Backup::finish() {
     record_.stats.skipped = report_.problem_count;
     record_.stats.read_bytes = read_bytes();
     HF_TRY(const WriteSession::Committed committed, session_->commit(record_));
+    if (locality_ && !record_.is_partial) {
+        HF_TRY(const Index* const index, repository_.index());
+        locality_->save(*index, new_small_bytes_);
+    }
     report_.point = committed.id;
     report_.stored_bytes = committed.stored_bytes;
     progress_.stored_bytes = committed.stored_bytes;

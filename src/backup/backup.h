@@ -35,6 +35,8 @@ struct BackupReport {
     bool is_partial = false;  // interrupted: the point is a parent for the next run only
     RestorePointStats stats;
     std::uint64_t stored_bytes = 0;
+    // Of small files that did not change, stored again for the sake of restores; before compression.
+    std::uint64_t again_files = 0, again_bytes = 0;
     std::vector<std::string> problems;  // the first 1,000, "path: what"
     std::uint64_t problem_count = 0;
 };

@@ -195,7 +195,8 @@ void ContentPipeline::read_group(std::vector<std::shared_ptr<FileTask>>& tasks) 
         ++context_.progress.files;
         if (bytes == 0) continue;
         const Digest hash = keyed_hash(key, ByteSpan(group.content).subspan(start));
-        if (const auto known = context_.place_of(hash, bytes)) {
+        const auto known = context_.place_of(hash, bytes);
+        if (known && !task->leaves(known->chunk)) {
             task->entry.content =
                 RunContent{{Run{RunKind::data, known->chunk, known->offset, bytes}}};
             group.content.resize(start);
@@ -224,6 +225,7 @@ void ContentPipeline::store_group(Group& group) {
         context_.members.insert(member.hash, {id, member.offset, member.bytes});
         member.task->entry.content =
             RunContent{{Run{RunKind::data, id, member.offset, member.bytes}}};
+        member.task->is_in_group = true;
     }
 }
 

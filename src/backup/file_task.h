@@ -18,11 +18,17 @@ enum class FileOutcome : std::uint8_t {
 struct FileTask {
     SourceEvent event;
     std::shared_ptr<const Entry> previous;  // the same file in the previous version, or null
+    // It did not change, and is to leave the chunk that its previous version is in.
+    bool is_again = false;
 
     Entry entry;  // complete once it is done
     FileOutcome outcome = FileOutcome::stored;
     std::string problem;
+    bool is_in_group = false;  // stored in a new chunk, with other small files
 
+    bool leaves(const ChunkId& chunk) const {
+        return is_again && std::get<RunContent>(previous->content).runs.at(0).chunk == chunk;
+    }
     bool is_stored() const { return outcome == FileOutcome::stored; }
     // What the restore point gets of a file that is done; null: nothing.
     const Entry* kept() const {

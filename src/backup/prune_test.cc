@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <ctime>
-
 #include "repository/thinning.h"
 #include "repository/write_session.h"
 #include "support/prune_race.h"
@@ -190,91 +188,6 @@ ModelNode small_files(std::uint64_t seed) {
         file.metadata.size = file.content.size();
     }
     return tree;
-}
-
-// A year of small files that change one by one: a group of files in one chunk dies slowly, and takes no more
-// space than what is alive in it.
-// Of a chunk whose start may be absent.
-LocatedChunk any_place(const Index& index, const ChunkId& id) {
-    for (std::uint32_t offset = 0;; offset += 512)
-        if (const auto located = index.locate(id, {offset, 1}); located.ok()) return *located;
-}
-
-struct RestoreCost {
-    std::uint64_t stored_bytes = 0, chunks = 0;
-    TimeNs cpu_ns = 0;
-};
-
-// What a restore of the last point has to fetch and to undo: each chunk once.
-RestoreCost restore_cost(TestRepository& test) {
-    const PointInfo point = test.latest();
-    ChunkReader* const reader = test.repository->chunks().value();
-    Index* const index = test.repository->index().value();
-    std::set<ChunkId> chunks;
-    EXPECT_TRUE(for_each_entry_below(*reader, point.record.root, "", Recursion::all,
-                                     [&](const std::string&, const Entry& entry) {
-                                         return for_each_run(*reader, entry, [&](const holdfast::Run& run) -> Status {
-                                             if (run.kind == RunKind::data) chunks.insert(run.chunk);
-                                             return {};
-                                         });
-                                     })
-                    .ok());
-    RestoreCost cost;
-    cost.chunks = chunks.size();
-    const std::clock_t start = std::clock();
-    for (const ChunkId& id : chunks) {
-        const LocatedChunk chunk = any_place(*index, id);
-        cost.stored_bytes += chunk.location.stored_bytes();
-        EXPECT_TRUE(reader->read(chunk).ok());
-    }
-    cost.cpu_ns = (std::clock() - start) * (ns_per_second / CLOCKS_PER_SEC);
-    return cost;
-}
-
-TEST(PruneTest, SmallFilesThatChangeDayByDayGiveTheirSpaceBack) {
-    constexpr std::size_t file_count = 1600, file_bytes = 8000, days = 365, kept_days = 30;
-    std::mt19937_64 random(1);
-    TestRepository test("", 1);
-    ModelNode tree;
-    tree.metadata.type = EntryType::directory;
-    tree.metadata.mode = 0755;
-    const auto write = [&](std::size_t number, std::uint64_t version) {
-        ModelNode& file = tree.children["file" + std::to_string(10'000 + number)];
-        file.metadata.inode = number + 2;
-        file.metadata.mtime = file.metadata.ctime = epoch + static_cast<TimeNs>(version) * 1000;
-        file.metadata.size = file_bytes;
-        file.content.resize(file_bytes);
-        for (std::uint8_t& byte : file.content) byte = static_cast<std::uint8_t>(random());
-    };
-    for (std::size_t i = 0; i < file_count; ++i) write(i, 0);
-    double worst = 0;
-    RestoreCost first;
-    for (std::size_t day = 1; day <= days; ++day) {
-        ModelSource source(tree);
-        test.backup(source, BackupType::incremental);
-        if (day == 1) first = restore_cost(test);
-        const auto points = test.repository->points(std::nullopt).value();
-        PruneOptions options;
-        for (std::size_t i = kept_days; i < points.size(); ++i) options.removing.insert(points[i].id);
-        prune(test, options);
-        std::uint64_t stored = 0;
-        const auto folders = test.repository->usage().value();
-        for (const auto& [folder, usage] : folders) stored += usage.bytes;
-        const std::size_t versions = file_count + file_count / 100 * std::min(day - 1, kept_days - 1);
-        worst = std::max(worst, static_cast<double>(stored) /
-                                    static_cast<double>(versions * file_bytes));
-        for (std::size_t i = 0; i < file_count / 100; ++i) write(random() % file_count, day);
-    }
-    test.open();  // the last prune has deleted what this index names
-    const RestoreCost last = restore_cost(test);
-    std::printf("stored %.2f x referenced; restore: %llu chunks of %llu bytes in %.1f ms CPU, then %llu of %llu in %.1f\n",
-                worst, static_cast<unsigned long long>(first.chunks),
-                static_cast<unsigned long long>(first.stored_bytes), static_cast<double>(first.cpu_ns) / 1e6,
-                static_cast<unsigned long long>(last.chunks), static_cast<unsigned long long>(last.stored_bytes),
-                static_cast<double>(last.cpu_ns) / 1e6);
-    EXPECT_LT(last.stored_bytes, first.stored_bytes * 3 / 2);
-    EXPECT_LT(worst, 1.25);
-    EXPECT_EQ(test.check().problem_count, 0u);
 }
 
 // Two copies of a chunk, thinned in different ways, may be copied into one pack: both are needed.

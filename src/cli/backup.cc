@@ -49,6 +49,7 @@ nlohmann::json json_of(const BackupResponse& response) {
                   {"directories", one.directories},
                   {"bytes_scanned", one.bytes_scanned},
                   {"bytes_read", one.bytes_read},
+                  {"bytes_again", one.bytes_again},
                   {"bytes_added", one.bytes_added},
                   {"skipped", one.skipped},
                   {"seconds", one.seconds}};
@@ -83,8 +84,10 @@ void print_text(const BackupSourceResponse& one) {
     const std::string point = one.restore_point.empty() ? "dry run"
                               : one.is_partial ? "interrupted, kept for the next backup"
                                                : one.type + " " + one.restore_point.substr(0, 12);
+    const std::string again =
+        one.bytes_again == 0 ? "" : " (" + format_bytes(one.bytes_again) + " to store it again)";
     print_line(printable(one.name) + ": " + point + ", " + format_count(one.files) + " files, " +
-               format_bytes(one.bytes_scanned) + ", read " + format_bytes(one.bytes_read) +
+               format_bytes(one.bytes_scanned) + ", read " + format_bytes(one.bytes_read) + again +
                ", added " + format_bytes(one.bytes_added) + ", " + seconds);
 }
 

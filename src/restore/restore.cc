@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
 
 #include "base/disk_map.h"
 #include "base/file_io.h"
@@ -16,7 +15,7 @@
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
 #include "restore/extras_remover.h"
-#include "restore/file_writer.h"
+#include "restore/piece.h"
 #include "restore/target_directory.h"
 
 namespace holdfast {
@@ -30,14 +29,6 @@ constexpr std::size_t queued_chunks_a_thread = 1;
 constexpr std::size_t max_reported_problems = 1000;
 // Small files that are written by one task.
 constexpr std::size_t files_a_task = 64;
-
-struct Piece {
-    std::shared_ptr<FileWriter> file;
-    ChunkId chunk;
-    std::uint32_t chunk_offset = 0;
-    std::uint64_t bytes = 0;
-    std::uint64_t file_offset = 0;
-};
 
 DiskMap::Key link_key(const Metadata& metadata) {
     return {metadata.file_system, metadata.inode};
@@ -109,6 +100,7 @@ class Restore {
 
     Status flush_window();
     void fetch(std::span<const Piece> pieces);
+    void fetch_chunk(std::span<const Piece> pieces);
     void write_plain(std::span<const std::shared_ptr<FileWriter>> files);
     void count_bytes(std::uint64_t written, std::uint64_t compared);
     void finish_piece(FileWriter& file);
@@ -485,39 +477,13 @@ void Restore::finish_piece(FileWriter& file) {
     report_.bytes += file.entry().metadata.size;
 }
 
-// Sorts the window by place, and has it fetched chunk by chunk.
+// Has the window fetched, task by task.
 Status Restore::flush_window() {
-    struct Place {
-        std::uint64_t container, offset;
-        std::size_t piece;
-    };
-    std::vector<Place> places;
-    places.reserve(window_.size());
-    std::map<ObjectId, std::uint64_t> containers;
-    for (std::size_t i = 0; i < window_.size(); ++i) {
-        std::uint64_t container = UINT64_MAX, offset = 0;
-        const auto located = index_->locate(
-            window_[i].chunk, {window_[i].chunk_offset, static_cast<std::uint32_t>(window_[i].bytes)});
-        if (located.ok()) {
-            container = containers.try_emplace(located->container.header.object, containers.size())
-                            .first->second;
-            offset = located->location.offset;
-        }
-        places.push_back({container, offset, i});
-    }
-    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
-        return std::tie(a.container, a.offset, a.piece) < std::tie(b.container, b.offset, b.piece);
-    });
-    std::vector<Piece> sorted;
-    sorted.reserve(window_.size());
-    for (const Place& place : places) sorted.push_back(std::move(window_[place.piece]));
-    window_.clear();
-    const std::span<const Piece> pieces(sorted);
-    for (std::size_t begin = 0; begin < pieces.size();) {
-        std::size_t end = begin + 1;
-        while (end < pieces.size() && pieces[end].chunk == pieces[begin].chunk) ++end;
-        pool_.submit([this, part = pieces.subspan(begin, end - begin)] { fetch(part); });
-        begin = end;
+    const std::vector<Piece> sorted = sorted_by_place(std::exchange(window_, {}), *index_);
+    for (std::span<const Piece> rest(sorted); !rest.empty();) {
+        const std::span<const Piece> part = first_task(rest);
+        pool_.submit([this, part] { fetch(part); });
+        rest = rest.subspan(part.size());
     }
     const std::span<const std::shared_ptr<FileWriter>> plain(plain_files_);
     for (std::size_t begin = 0; begin < plain.size(); begin += files_a_task)
@@ -540,8 +506,16 @@ void Restore::count_bytes(std::uint64_t written, std::uint64_t compared) {
     sync_->wrote(written);
 }
 
-// One chunk, and all pieces of the window that are in it.
 void Restore::fetch(std::span<const Piece> pieces) {
+    while (!pieces.empty()) {
+        const std::span<const Piece> part = first_chunk(pieces);
+        fetch_chunk(part);
+        pieces = pieces.subspan(part.size());
+    }
+}
+
+// One chunk, and all pieces of the window that are in it.
+void Restore::fetch_chunk(std::span<const Piece> pieces) {
     if (stop_.stop_requested()) return;
     Result<ChunkContent> content = ChunkContent();
     std::uint64_t written = 0, compared = 0;

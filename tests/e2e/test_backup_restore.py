@@ -63,6 +63,24 @@ class BackupRestore(E2E):
             self.write('d%02d/f%04d' % (i % 37, i), rng.randbytes(rng.randrange(3000)))
         self.round_trip()
 
+    def test_what_is_left_of_dead_groups_is_stored_again(self):
+        rng = random.Random(5)
+
+        def write(numbers):
+            for i in numbers:
+                self.write('f%02d' % i, rng.randbytes(8000))
+            self.settle()
+            return self.backup()
+
+        # Extended attributes come along; a group of 60 files, of which 4 live on.
+        self.write('f58')
+        os.setxattr(self.path('source', 'f58'), 'user.kept', b'yes')
+        self.assertEqual(write(range(60))['bytes_again'], 0)
+        self.assertEqual(write(range(56))['bytes_again'], 0)
+        one = write(range(10))
+        self.assertEqual((one['bytes_again'], one['bytes_read']), (4 * 8000, 14 * 8000))
+        self.round_trip()
+
     def test_hard_links(self):
         self.write('one', 'shared content')
         self.write('big', random.Random(3).randbytes(400000))
