@@ -254,13 +254,15 @@ void die_after_fencing(TestRepository& test) {
     EXPECT_FALSE(run_prune(*repository, {}, pruner, progress, {}).ok());
 }
 
-// A prune in a thread of its own, which stops before a request.
+// A prune in a thread of its own, which stops before a request; it may die after that.
 class StoppedPrune {
   public:
-    StoppedPrune(TestRepository& test, std::string operation, std::string folder)
-        : operation_(std::move(operation)), folder_(std::move(folder)) {
+    enum class End { completes, dies };
+    StoppedPrune(TestRepository& test, std::string operation, std::string folder, End end = End::completes)
+        : operation_(std::move(operation)), folder_(std::move(folder)), end_(end) {
         auto storage = std::make_unique<HookedStorage>(
             test.storage, [this](std::string_view asked, const std::string& name) -> Status {
+                if (has_stopped_ && end_ == End::dies) return Error(ErrorCode::unavailable, "killed");
                 if (asked != operation_ || !name.starts_with(folder_) || std::exchange(has_stopped_, true))
                     return {};
                 stopped_.set_value();
@@ -274,7 +276,7 @@ class StoppedPrune {
         thread_ = std::jthread([this] {
             Progress progress;
             const auto pruned = run_prune(*repository_, {}, pruner, progress, {});
-            EXPECT_TRUE(pruned.ok()) << pruned.error().describe();
+            EXPECT_EQ(pruned.ok(), end_ == End::completes);
         });
         stopped_.get_future().wait();
     }
@@ -285,6 +287,7 @@ class StoppedPrune {
 
   private:
     const std::string operation_, folder_;
+    const End end_;
     bool has_stopped_ = false;
     std::promise<void> stopped_, go_on_;
     std::unique_ptr<Repository> repository_;
@@ -437,6 +440,35 @@ TEST(PruneRaceTest, AReaderThatHasBegunFindsWhatPrunesMove) {
         EXPECT_GT(run_prune(*other.repository, options, pruner, progress, {}).value().plan.rewritten_objects, 0u);
         EXPECT_EQ(difference(*race.test.repository, race.tree, root, ""), "") << i;
     }
+}
+
+// A prune is about to fence a session when that looks for a fence for the last time, and dies with the fence: nobody has
+// verified the point, and its backup was acknowledged.
+TEST(PruneRaceTest, ABackupThatIsFencedWhenItIsOverStays) {
+    Race race;
+    race.test.backup(race.source, BackupType::incremental);
+    race.test.open();
+    race.remove_all();
+    StoppedPrune dying(race.test, "put", "fences/", StoppedPrune::End::dies);
+    bool is_first = true;
+    race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        // The pruner has seen the points, and this one is not there.
+        if (operation != "put" || !name.starts_with("points/") || !std::exchange(is_first, false)) return {};
+        race.test.clock.advance(24 * 3600 * ns_per_second);
+        dying.run_until_it_stops();
+        return {};
+    };
+    const BackupReport report = race.test.backup(race.source, BackupType::incremental);
+    race.test.hook = {};
+    dying.go_on();
+    ASSERT_EQ(list_objects(*race.test.storage, "fences/").value().size(), 1u);
+    race.test.clock.advance(24 * 3600 * ns_per_second);
+    for (int i = 0; i < 3; ++i) {
+        race.test.open();
+        prune(race.test);
+        EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
+    }
+    EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
 }
 
 }  // namespace

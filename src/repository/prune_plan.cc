@@ -74,8 +74,6 @@ Status Prune::list_containers() {
 bool Prune::goes(const PointInfo& point, const std::set<SourceId>& completed) const {
     if (point.is_held || options_.staying.contains(point.id)) return false;
     if (point.is_deleted || options_.removing.contains(point.id)) return true;
-    // Its backup was taken for dead and is over: it was never acknowledged.
-    if (point.is_unverified && !sessions_.contains(point.record.session)) return true;
     // A partial point is a parent for the first complete one, and then nobody's.
     return point.record.is_partial && completed.contains(point.source) &&
            !writers_.contains(point.record.session);
@@ -98,6 +96,32 @@ Status Prune::sort_points(const std::vector<PointInfo>& points) {
                 .with_context("pruning");
         staying_.push_back(point);
     }
+    return {};
+}
+
+// Points of sessions that a prune took for dead and that are over. Whether a backup was acknowledged nobody knows: that
+// prune may have ended when it had fenced a session that had just looked for a fence for the last time. One that is whole
+// stays; one that is not was never acknowledged.
+Status Prune::judge_unverified() {
+    std::vector<PointInfo> staying;
+    for (PointInfo& point : staying_) {
+        const bool is_in_doubt = point.is_unverified && !sessions_.contains(point.record.session) &&
+                                 !options_.staying.contains(point.id) && !point.is_held;
+        // One that has met nothing: what another point lacks must not hide what this one lacks.
+        Status whole;
+        if (is_in_doubt) whole = ChunkMarker(*index_, *chunks_, repository_.keyring()).mark(point.record.root);
+        if (!whole.ok() && whole.error().code() != ErrorCode::corrupt) return whole;
+        if (!whole.ok()) {
+            uses_[point.id].is_removed_point = true;
+            removed_.push_back(std::move(point));
+            continue;
+        }
+        if (is_in_doubt && session_)
+            HF_TRY_STATUS(repository_.set_mark(point, MarkKind::verified, "whole, and its session is over"));
+        point.is_unverified = point.is_unverified && !is_in_doubt;
+        staying.push_back(std::move(point));
+    }
+    staying_ = std::move(staying);
     return {};
 }
 
@@ -245,6 +269,7 @@ void Prune::sum_up() {
 
 Result<PrunePlan> Prune::plan() {
     HF_TRY_STATUS(look());
+    HF_TRY_STATUS(judge_unverified());
     HF_TRY_STATUS(mark_points());
     HF_TRY_STATUS(count_uses());
     HF_TRY_STATUS(decide_fates());

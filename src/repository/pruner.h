@@ -41,6 +41,7 @@ class Prune {
     Status list_containers();
     Status sort_points(const std::vector<PointInfo>& points);
     bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
+    Status judge_unverified();
     Status mark_points();
     Status count_uses();
     void count_chunk(ContainerUse& use, const FlatFragment& fragment, IndexPosition position);
