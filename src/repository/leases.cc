@@ -1,5 +1,6 @@
 #include "repository/leases.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -62,12 +63,23 @@ WriterIdentity this_process(const std::string& host) {
     return identity;
 }
 
+namespace {
+
+bool is_no_process(std::uint64_t process) {
+    return process == 0 || process > INT32_MAX || (::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH);
+}
+
+}  // namespace
+
 bool is_dead_here(const LeaseRecord& lease, const WriterIdentity& own) {
     // Who cannot look at himself sees no process at all.
     if (own.process_started == 0) return false;
     if (lease.machine_id.empty() || lease.machine_id != place_of(own)) return false;
     if (lease.boot_id != own.boot_id) return true;
-    return process_start(lease.process) != lease.process_started;
+    const std::uint64_t started = process_start(lease.process);
+    // Another user's may be hidden (proc(5), hidepid); that there is one is not.
+    if (started == 0) return is_no_process(lease.process);
+    return started != lease.process_started;
 }
 
 bool is_expired(const HeldLease& lease, const WriterIdentity& own, TimeNs now) {

@@ -77,7 +77,8 @@ std::string StateTrial::look(bool compares_all) {
         if (!wrong.empty()) return wrong;
     }
     if (promise_.is_damaged) {
-        const Status repaired = repair(place_, promise_, seed_);
+        // Another run than the one that failed: it draws other ids.
+        const Status repaired = repair(place_, promise_, ~seed_);
         if (!repaired.ok()) return "repair: " + repaired.error().describe();
     }
     Process process(promise_.now, seed_);
