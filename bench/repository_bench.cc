@@ -3,10 +3,13 @@
 // the points.
 #include <benchmark/benchmark.h>
 
+#include <thread>
+
 #include "base/clock.h"
 #include "generator.h"
 #include "repository/repository.h"
 #include "storage/local/local_storage.h"
+#include "support/hooked_storage.h"
 #include "support/temporary_directory.h"
 
 namespace holdfast {
@@ -38,6 +41,12 @@ struct OldRepository {
     std::unique_ptr<Repository> open() {
         return must(Repository::open(must(LocalStorage::open(path(), OpenMode::existing)), unlock,
                                      directory.path() + "/cache", system_clock(), system_random()));
+    }
+
+    std::unique_ptr<Repository> open_cold(StorageHook hook) {
+        auto storage = std::make_unique<HookedStorage>(must(LocalStorage::open(path(), OpenMode::existing)),
+                                                       std::move(hook));
+        return must(Repository::open(std::move(storage), unlock, "", system_clock(), system_random()));
     }
 
     template <typename T>
@@ -136,6 +145,25 @@ void bm_list_points(benchmark::State& state) {
         HF_CHECK(OldRepository::must(repository.open()->points(std::nullopt)).size() == point_count);
 }
 BENCHMARK(bm_list_points)->Unit(benchmark::kMillisecond);
+
+// Nothing is cached, each request takes 30 ms, and a listing has 1,000 names a request.
+void bm_list_points_cold_and_far(benchmark::State& state) {
+    OldRepository& repository = of_many_points();
+    std::size_t requests = 0;
+    for (auto _ : state) {
+        requests = 0;
+        const auto opened = repository.open_cold([&](std::string_view operation, const std::string& name) {
+            const bool is_long = operation == "list" && name == "points/";
+            const std::size_t pages = is_long ? point_count / 1000 : 1;
+            requests += pages;
+            std::this_thread::sleep_for(std::chrono::milliseconds(30) * pages);
+            return ok_status();
+        });
+        HF_CHECK(OldRepository::must(opened->points(std::nullopt)).size() == point_count);
+    }
+    state.counters["requests"] = static_cast<double>(requests);
+}
+BENCHMARK(bm_list_points_cold_and_far)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(3);
 
 }  // namespace
 }  // namespace holdfast

@@ -146,8 +146,8 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
     HF_TRY_STATUS(check_reader());
     HF_TRY(const Marks marks, list_marks(*storage_));
     // Folded points are known from the index, which is cached; others are read one by one.
-    HF_TRY_STATUS(index());
     HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
+    HF_TRY_STATUS(index_after(source ? nullptr : &objects));
     HF_TRY_STATUS(refresh_index(objects));
     std::unordered_map<RestorePointId, std::shared_ptr<const FlatFragment>, IdHash<RestorePointId>>
         folded;

@@ -196,7 +196,8 @@ class Repository {
 
     // Adds what the index does not have yet. Points are listed before fragments: what a point refers
     // to was stored before it.
-    Status load_index();
+    Result<Index*> index_after(const std::vector<ObjectInfo>* points);
+    Status load_index(const std::vector<ObjectInfo>* listed = nullptr);
     void load_own_index();
     Result<std::unordered_map<std::string, std::uint64_t>> list_containers();
     struct Loading;

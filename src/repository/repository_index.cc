@@ -27,9 +27,14 @@ void keep_claims_only(IndexFragmentRecord& record) {
 }  // namespace
 
 Result<Index*> Repository::index() {
+    return index_after(nullptr);
+}
+
+// `points`: all that were listed just now, if anybody has listed them.
+Result<Index*> Repository::index_after(const std::vector<ObjectInfo>* points) {
     std::lock_guard lock(index_mutex_);
     if (!index_loaded_) {
-        HF_TRY_STATUS(load_index());
+        HF_TRY_STATUS(load_index(points));
         index_loaded_ = true;
         chunks_.emplace(*storage_, *keyring_, index_, [this] { return find_more(); });
     }
@@ -130,13 +135,17 @@ Result<bool> Repository::load_listed(Loading& loading) {
     return is_sure;
 }
 
-Status Repository::load_index() {
+Status Repository::load_index(const std::vector<ObjectInfo>* listed) {
     // A write-only client can read none of it: it has what it kept.
     if (keyring_->role() == KeyRole::writer) {
         load_own_index();
         return {};
     }
-    HF_TRY(const auto points, list_objects(*storage_, "points/"));
+    std::vector<ObjectInfo> points;
+    if (listed == nullptr) {
+        HF_TRY(points, list_objects(*storage_, "points/"));
+        listed = &points;
+    }
     Loading loading;
     for (bool is_sure = false; !is_sure;) {
         HF_TRY(is_sure, load_listed(loading));
@@ -150,7 +159,7 @@ Status Repository::load_index() {
         add_fragment(id, fragment);
     }
     use_directory();
-    HF_TRY_STATUS(load_points(points));
+    HF_TRY_STATUS(load_points(*listed));
     return index_has_gaps_ && !unindexed_ ? add_unindexed() : ok_status();
 }
 
