@@ -108,8 +108,9 @@ Result<PruneResponse> prune(const PruneRequest& request, Progress& progress, std
             decide(group, is_concerned ? request.rules : RetentionRules{}, request.allow_last,
                    system_clock().now());
         for (std::size_t i = 0; i < group.size(); ++i) {
-            if (!decisions[i].stays) options.removing.insert(group[i].id);
-            else if (group[i].is_deleted) options.staying.insert(group[i].id);
+            // One that is deleted goes by its mark, unless somebody takes that away until then.
+            if (!decisions[i].stays && !group[i].is_deleted) options.removing.insert(group[i].id);
+            if (decisions[i].stays && group[i].is_deleted) options.staying.insert(group[i].id);
         }
         if (is_concerned)
             std::move(decisions.begin(), decisions.end(), std::back_inserter(response.points));
