@@ -471,5 +471,36 @@ TEST(PruneRaceTest, ABackupThatIsFencedWhenItIsOverStays) {
     EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
 }
 
+// A fold that names a point again which a prune is taking away would have it named for ever.
+TEST(PruneRaceTest, AFoldLeavesAPointAloneThatIsCondemned) {
+    TestRepository test("", 21);
+    ModelNode tree = Gardener(21, 3).plant();
+    ModelSource source(tree);
+    // Which points the folds of a tier name.
+    const auto named_in = [&](std::uint8_t tier) {
+        test.open();
+        std::set<RestorePointId> named;
+        const auto fragments = test.repository->index().value()->fragments();
+        for (const auto& fragment : fragments)
+            if (fragment->record().tier == tier)
+                for (const FoldedPoint& point : fragment->record().points) named.insert(point.id);
+        return named;
+    };
+    for (int i = 0; i < 16 * 14; ++i) test.backup(source, BackupType::incremental);
+    const std::set<RestorePointId> first = named_in(1);
+    ASSERT_GT(first.size(), 100u);
+    ASSERT_TRUE(named_in(2).empty());
+    std::set<ObjectId> containers = test.repository->index().value()->containers();
+    const auto condemned = std::ranges::find_if(first, [&](const RestorePointId& id) { return !containers.contains(id); });
+    ASSERT_NE(condemned, first.end());
+    TombstoneRecord tombstone;
+    tombstone.objects = {*condemned};
+    ASSERT_TRUE(put_tombstone(*test.repository, tombstone).ok());
+    for (int i = 0; i < 16 * 5; ++i) test.backup(source, BackupType::incremental);
+    EXPECT_GT(named_in(2).size(), 100u);
+    EXPECT_FALSE(named_in(2).contains(*condemned));
+    EXPECT_TRUE(named_in(1).contains(*condemned));
+}
+
 }  // namespace
 }  // namespace holdfast

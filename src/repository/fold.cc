@@ -32,10 +32,12 @@ struct Repository::FoldCandidates {
 // What a pruner has condemned must not get a new name in the index, and what it lets go again must not
 // lose its old one.
 bool Repository::names_condemned(const FlatFragment& fragment) const {
-    const auto& containers = fragment.containers();
-    return std::any_of(containers.begin(), containers.end(), [this](const Container& container) {
-        return index_.is_condemned(container.header.object);
-    });
+    // A point that has no chunks of its own is no container.
+    return std::ranges::any_of(fragment.containers(), [this](const Container& container) {
+               return index_.is_condemned(container.header.object);
+           }) ||
+           std::ranges::any_of(fragment.record().points,
+                               [this](const FoldedPoint& point) { return index_.is_condemned(point.id); });
 }
 
 Result<Repository::FoldCandidates> Repository::fold_candidates() {
