@@ -101,7 +101,7 @@ void encode_tail(const EnvelopeTrailer& trailer, ByteWriter& out) {
     writer.u32(trailer.table_bytes);
     writer.u32(trailer.frame_count);
     writer.bytes(trailer.body_hash.bytes);
-    writer.u8(trailer.signature_algorithm);
+    writer.u8(trailer.reserved);
     writer.u8(trailer.parity.scheme);
     writer.u8(trailer.parity.data_slices);
     writer.u8(trailer.parity.parity_slices);
@@ -131,7 +131,7 @@ Result<EnvelopeTrailer> decode_tail(ByteSpan tail) {
     trailer.table_bytes = in.u32();
     trailer.frame_count = in.u32();
     trailer.body_hash.bytes = in.array<32>();
-    trailer.signature_algorithm = in.u8();
+    trailer.reserved = in.u8();
     trailer.parity.scheme = in.u8();
     trailer.parity.data_slices = in.u8();
     trailer.parity.parity_slices = in.u8();

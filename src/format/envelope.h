@@ -78,9 +78,9 @@ struct EnvelopeTrailer {
     std::uint32_t table_bytes = 0;  // the last frame, as stored
     std::uint32_t frame_count = 0;  // the table included
     Digest body_hash;               // plain BLAKE3 of the body: a storage is scrubbed without keys
-    std::uint8_t signature_algorithm = 0;
+    std::uint8_t reserved = 0;      // for what may stand before the parity one day
     ParityLayout parity;
-    std::uint64_t extra_bytes = 0;  // signature and parity, between body and tail
+    std::uint64_t extra_bytes = 0;  // parity, between body and tail
     EnvelopeHeader header;          // the tail repeats the header
     // The tail's own check. Where it does not hold, the object is damaged, but its table may still
     // open: the seal proves that, not the check.
@@ -93,7 +93,7 @@ struct EnvelopeTrailer {
     std::uint64_t object_bytes() const { return body_bytes + extra_bytes + tail_bytes(); }
 };
 
-// Repeated header and trailer: what follows body, signature and parity.
+// Repeated header and trailer: what follows body and parity.
 void encode_tail(const EnvelopeTrailer& trailer, ByteWriter& out);
 // `tail` is the last part of an object of `object_bytes`: at least tail_bytes_max of it, or all.
 // Errors: as decode_header.

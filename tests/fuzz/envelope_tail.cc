@@ -24,7 +24,7 @@ void check_tail(ByteSpan tail, std::uint64_t object_bytes) {
              again->table_bytes == trailer->table_bytes &&
              again->frame_count == trailer->frame_count && again->body_hash == trailer->body_hash &&
              again->extra_bytes == trailer->extra_bytes &&
-             again->signature_algorithm == trailer->signature_algorithm);
+             again->reserved == trailer->reserved);
 }
 
 }  // namespace
