@@ -13,7 +13,6 @@ void Repository::load_own_index() {
 
 void Repository::forget_own_point(const RestorePointId& point) {
     if (own_ == nullptr) return;
-    own_->remove_key(point);
     (void)own_->keep_keys([&](const ObjectId& id) { return id != point; }).ok();
 }
 
