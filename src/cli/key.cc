@@ -71,36 +71,31 @@ Command key_add() {
     return command;
 }
 
-Command key_remove() {
+// `done`: what has become of the key, as the answer says it.
+Command key_that_goes(const char* name,
+                      const char* summary,
+                      const char* done,
+                      Status (*go)(const AccessRequest&, const std::string&)) {
     auto id = std::make_shared<std::string>();
     Command command;
-    command.name = "remove";
-    command.summary = "remove a key";
+    command.name = name;
+    command.summary = summary;
     command.operands = {{"ID", "a unique prefix is enough", id.get()}};
     command.state = id;
-    command.run = [id](Console& console) -> Result<ExitStatus> {
-        HF_TRY_STATUS(remove_key(console.access, *id));
-        if (console.json) print_json({{"schema", 1}, {"removed", *id}});
-        else if (!console.quiet) print_line("removed key " + *id);
+    command.run = [id, done, go](Console& console) -> Result<ExitStatus> {
+        HF_TRY_STATUS(go(console.access, *id));
+        if (console.json) print_json({{"schema", 1}, {done, *id}});
+        else if (!console.quiet) print_line(std::string(done) + " key " + *id);
         return ExitStatus::done;
     };
     return command;
 }
 
+Command key_remove() { return key_that_goes("remove", "remove a key", "removed", remove_key); }
+
 Command key_revoke() {
-    auto id = std::make_shared<std::string>();
-    Command command;
-    command.name = "revoke";
-    command.summary = "remove a key, and keep what is written from now on from whoever has it";
-    command.operands = {{"ID", "a unique prefix is enough", id.get()}};
-    command.state = id;
-    command.run = [id](Console& console) -> Result<ExitStatus> {
-        HF_TRY_STATUS(revoke_key(console.access, *id));
-        if (console.json) print_json({{"schema", 1}, {"revoked", *id}});
-        else if (!console.quiet) print_line("revoked key " + *id);
-        return ExitStatus::done;
-    };
-    return command;
+    return key_that_goes("revoke", "remove a key, and keep what is written from now on from whoever has it",
+                         "revoked", revoke_key);
 }
 
 Command key_rotate() {
