@@ -69,11 +69,6 @@ void ClientState::add_key(const ObjectId& object, const SecretKey& key) {
     unsaved_.push_back(object);
 }
 
-void ClientState::remove_key(const ObjectId& object) {
-    const std::lock_guard lock(mutex_);
-    keys_.erase(object);
-}
-
 // At the end of the file, so that another run of the same client may do so at the same time.
 Status ClientState::save() {
     const std::lock_guard lock(mutex_);

@@ -23,7 +23,6 @@ class ClientState {
     std::optional<SecretKey> key(const ObjectId& object) const;
     // Kept on disk from the next save() on.
     void add_key(const ObjectId& object, const SecretKey& key);
-    void remove_key(const ObjectId& object);
     // Those of others go. Errors: of the file system.
     Status keep_keys(const std::function<bool(const ObjectId&)>& keeps);
 
