@@ -257,9 +257,11 @@ void die_after_fencing(TestRepository& test) {
 // A prune in a thread of its own, which stops before a request; it may die after that.
 class StoppedPrune {
   public:
-    enum class End { completes, dies };
-    StoppedPrune(TestRepository& test, std::string operation, std::string folder, End end = End::completes)
-        : operation_(std::move(operation)), folder_(std::move(folder)), end_(end) {
+    enum class End { completes, dies, either };
+    StoppedPrune(TestRepository& test, std::string operation, std::string folder, End end = End::completes,
+                 PruneOptions options = {}, const WriterIdentity& identity = pruner)
+        : operation_(std::move(operation)), folder_(std::move(folder)), end_(end), options_(std::move(options)),
+          identity_(identity) {
         auto storage = std::make_unique<HookedStorage>(
             test.storage, [this](std::string_view asked, const std::string& name) -> Status {
                 if (has_stopped_ && end_ == End::dies) return Error(ErrorCode::unavailable, "killed");
@@ -275,8 +277,10 @@ class StoppedPrune {
     void run_until_it_stops() {
         thread_ = std::jthread([this] {
             Progress progress;
-            const auto pruned = run_prune(*repository_, {}, pruner, progress, {});
-            EXPECT_EQ(pruned.ok(), end_ == End::completes);
+            const auto pruned = run_prune(*repository_, options_, identity_, progress, {});
+            if (end_ != End::either) {
+                EXPECT_EQ(pruned.ok(), end_ == End::completes);
+            }
         });
         stopped_.get_future().wait();
     }
@@ -288,6 +292,8 @@ class StoppedPrune {
   private:
     const std::string operation_, folder_;
     const End end_;
+    const PruneOptions options_;
+    const WriterIdentity identity_;
     bool has_stopped_ = false;
     std::promise<void> stopped_, go_on_;
     std::unique_ptr<Repository> repository_;
@@ -390,8 +396,9 @@ TEST(PruneRaceTest, WhatNoFragmentNamesIsNoOtherPlace) {
         EXPECT_GT(OtherProcess(race.test).prune().value().waiting_bytes, 0u);
     });
     const RestorePointId point = race.test.backup(interrupted, BackupType::incremental).point;
-    const auto before = list_objects(*race.test.storage, "data/").value();
+    std::set<std::string> not_durable;
     race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation != "list" && name.starts_with("data/") && name.size() > 22) not_durable.insert(name);
         if (operation != "put" || !name.starts_with("index/")) return {};
         EXPECT_TRUE(OtherProcess(race.test).prune().ok());
         return Error(ErrorCode::unavailable, "the machine crashed");
@@ -399,11 +406,10 @@ TEST(PruneRaceTest, WhatNoFragmentNamesIsNoOtherPlace) {
     race.test.open();
     EXPECT_FALSE(race.test.try_backup(race.source, BackupType::full).ok());
     race.test.hook = {};
-    const auto after = list_objects(*race.test.storage, "data/").value();
     std::size_t lost = 0;
-    for (const ObjectInfo& pack : after) {
-        const auto is_same = [&](const ObjectInfo& other) { return other.name == pack.name; };
-        if (std::ranges::any_of(before, is_same)) continue;
+    const auto packs = list_objects(*race.test.storage, "data/").value();
+    for (const ObjectInfo& pack : packs) {
+        if (!not_durable.contains(pack.name)) continue;
         ASSERT_TRUE(race.test.storage->remove(pack.name).ok());
         ++lost;
     }
@@ -417,15 +423,16 @@ TEST(PruneRaceTest, AReaderThatHasBegunFindsWhatPrunesMove) {
     Race race;
     race.tree = ModelNode{};
     race.tree.metadata.type = EntryType::directory;
-    for (std::uint64_t inode = 10; inode < 13; ++inode) {
+    // Each pack has some of each three.
+    for (std::uint64_t inode = 10; inode < 34; ++inode) {
         ModelNode& file = race.tree.children["file" + std::to_string(inode)];
         file.metadata.inode = inode;
-        file.content = random_bytes(3u << 20);
+        file.content = random_bytes(512u << 10);
         file.metadata.size = file.content.size();
     }
     std::vector<RestorePointId> points;
     for (int i = 0; i < 3; ++i) {
-        if (i != 0) race.tree.children.erase("file" + std::to_string(10 + i));
+        for (int file = 9 + i; i != 0 && file < 34; file += 3) race.tree.children.erase("file" + std::to_string(file));
         points.push_back(race.test.backup(race.source, BackupType::incremental).point);
     }
     race.test.open();
@@ -469,6 +476,57 @@ TEST(PruneRaceTest, ABackupThatIsFencedWhenItIsOverStays) {
         EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
     }
     EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+}
+
+// A prune is suspended, and taken for dead by another one, which takes away what the first one has copied: there are
+// two places of each chunk, and each prune may rely on the other's.
+TEST(PruneRaceTest, APruneThatIsTakenForDeadTakesNothingThatIsNeeded) {
+    // Nobody here knows whether it is dead.
+    const WriterIdentity elsewhere{"elsewhere", "another machine", "a boot", 1, 1};
+    using Step = std::pair<const char*, const char*>;
+    for (const auto& [operation, folder] :
+         {Step{"put", "index/"}, Step{"put", "tombstones/"}, Step{"remove", "tombstones/"}, Step{"remove", "data/"}}) {
+        for (const unsigned dead_percent : {0u, 5u, 50u}) {
+            SCOPED_TRACE(std::string(operation) + ' ' + folder + ' ' + std::to_string(dead_percent));
+            Race race;
+            race.tree = three_directories(epoch);
+            for (const char* const name : {"needed", "garbage"}) {
+                ModelNode& file = race.tree.children[name];
+                file.metadata.inode = 9000 + race.tree.children.size();
+                file.content = random_bytes(*name == 'n' ? std::size_t{5} << 20 : std::size_t{1} << 20);
+                file.metadata.size = file.content.size();
+            }
+            race.test.backup(race.source, BackupType::incremental);
+            race.tree.children.erase("garbage");
+            race.test.open();
+            const RestorePointId second = race.test.backup(race.source, BackupType::incremental).point;
+            const OtherProcess other(race.test);
+            const auto points = other.repository->points(std::nullopt).value();
+            for (const PointInfo& point : points)
+                if (point.id != second) (void)other.repository->set_mark(point, MarkKind::deleted, "test").ok();
+            PruneOptions options;
+            options.max_dead_percent = 0;
+            StoppedPrune suspended(race.test, operation, folder, StoppedPrune::End::either, options, elsewhere);
+            suspended.run_until_it_stops();
+            options.max_dead_percent = dead_percent;
+            for (int i = 0; i < 2; ++i) {
+                race.test.clock.advance(24 * 3600 * ns_per_second);
+                race.test.open();
+                prune(race.test, options);
+                EXPECT_EQ(wrong_with(race.test, {{second, race.tree}}), "");
+            }
+            suspended.go_on();
+            for (int i = 0; i < 2; ++i) {
+                race.test.open();
+                EXPECT_EQ(wrong_with(race.test, {{second, race.tree}}), "");
+                race.test.clock.advance(24 * 3600 * ns_per_second);
+                prune(race.test);
+            }
+            race.test.open();
+            EXPECT_EQ(wrong_with(race.test, {{second, race.tree}}), "");
+            EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+        }
+    }
 }
 
 // A fold that names a point again which a prune is taking away would have it named for ever.

@@ -171,7 +171,11 @@ Status Prune::mark_anew(const PointInfo& point, ChunkMarker::Damage damage) {
 
 // Points that were committed since the first look, or brought back, or verified.
 Status Prune::mark_again() {
-    for (const ObjectId& id : condemned_) index_->condemn(id);
+    // Another prune, which took this one for dead or the other way round, may have condemned what this one relies on.
+    // Either that one finds the tombstone of this one, or this one finds that one's.
+    HF_TRY(const auto tombstones, read_tombstones(repository_));
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects) index_->condemn(id);
     // After the tombstones: a session that has not seen them has named before what it stored again.
     HF_TRY_STATUS(repository_.update_index());
     HF_TRY(auto points, repository_.points(std::nullopt));
@@ -190,7 +194,7 @@ Status Prune::mark_again() {
                 HF_TRY_STATUS(marker_->mark(point.record.root, ChunkMarker::Damage::is_passed_over));
             continue;
         }
-        condemned_.erase(point.id);
+        if (condemned_.erase(point.id) != 0) undeleted_.insert(point.id);
         // Until now nobody has taken away what its session relies on, and the session may have looked for a
         // fence before this one was there: the point may be acknowledged.
         const bool may_be_acknowledged = point.is_unverified && fenced_now_.contains(point.record.session);
@@ -207,8 +211,8 @@ Status Prune::mark_again() {
     return rescue();
 }
 
-// A condemned container stays when it has the only copy of something that is needed. One that is a point
-// stays as a point: it may be brought back as long as it is there, so all that it refers to stays too.
+// A condemned container stays when it has the only copy of something that is needed, until another prune has copied
+// that. One that is a point stays as a point, so all that it refers to stays too.
 Status Prune::rescue() {
     const std::set<ObjectId> at_first = condemned_;
     for (;;) {
@@ -239,7 +243,7 @@ bool Prune::has_other_place(const ChunkMarker& marker,
         // Nobody knows whether what a write-only client claims is true, nor whether what no fragment names survives
         // a crash.
         return located.ok() && located->is_named && !located->container.header.is_claim() &&
-               !condemned_.contains(located->container.header.object);
+               !index_->is_condemned(located->container.header.object);
     });
 }
 
@@ -323,12 +327,23 @@ Status Prune::clean_index() {
     return {};
 }
 
+// What was let go stays condemned: another prune, which has not seen that it is needed, may be about to delete it.
+// Points that were brought back were so before their tombstone was there, which every prune sees.
+TombstoneRecord Prune::without_gone(const TombstoneRecord& record) const {
+    TombstoneRecord left = record;
+    left.sessions.clear();
+    std::erase_if(left.objects, [this](const ObjectId& id) { return condemned_.contains(id) || undeleted_.contains(id); });
+    return left;
+}
+
 // A fragment that came back after a crash would name what is gone, and nothing would say so.
 Status Prune::bury() {
     HF_TRY_STATUS(storage_.barrier());
     for (const Tombstone& tombstone : tombstones_) {
         if (waiting_.contains(tombstone.name)) continue;
-        // What was rescued has no tombstone either: it is needed.
+        const TombstoneRecord left = without_gone(tombstone.record);
+        if (left.objects.size() == tombstone.record.objects.size()) continue;
+        if (!left.objects.empty()) HF_TRY_STATUS(put_tombstone(repository_, left));
         HF_TRY_STATUS(storage_.remove(tombstone.name));
     }
     return {};

@@ -217,7 +217,13 @@ Status Prune::decide_fates() {
         if (!use.name.starts_with("points/") && use.name.size() > 21)
             if (const auto session = SessionId::from_hex(std::string_view(use.name).substr(5, 16)))
                 use.belongs_to_writer = use.belongs_to_writer || writers_.contains(*session);
-        if (!use.is_there || use.belongs_to_writer || index_->is_condemned(id)) continue;
+        if (!use.is_there) continue;
+        if (index_->is_condemned(id)) {
+            // By an earlier prune, before it was needed: it goes when that stands elsewhere.
+            if (use.live_chunks != 0) fates_[id] = Fate::is_rewritten;
+            continue;
+        }
+        if (use.belongs_to_writer) continue;
         plan_.live_bytes += use.live_bytes - use.thin_bytes;
         const bool is_point = use.name.starts_with("points/");
         if (is_point && !use.is_removed_point) continue;

@@ -64,6 +64,7 @@ class Prune {
     bool has_other_place(const ChunkMarker& marker, const FlatFragment& fragment, IndexPosition position) const;
     Status sweep();
     IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
+    TombstoneRecord without_gone(const TombstoneRecord& record) const;
     Status clean_index();
     Status rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record);
     Status bury();
@@ -96,6 +97,7 @@ class Prune {
     std::unique_ptr<WriteSession> session_;
     std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
     std::set<ObjectId> condemned_;           // by those of them that may be swept
+    std::set<ObjectId> undeleted_;           // points that are not to be swept after all
     std::set<std::string> waiting_;          // tombstones that somebody may not know of
     std::set<RestorePointId> forged_marks_;  // points that a write-only client says are deleted
 };

@@ -248,7 +248,7 @@ proctype pruner() {
 #endif
 		if
 		:: live ->
-			/* What is needed and has no other container is let go. */
+			/* What is needed and has no other container is let go; it stays condemned. */
 			d_step {
 				keeps = false;
 				do :: i < CONTAINERS -> keeps = keeps || (stored[i] && !tombstone[i]); i++
@@ -257,12 +257,7 @@ proctype pruner() {
 				do
 				:: i < CONTAINERS ->
 					if
-#ifdef BREAK_LETS_GO_WHAT_IS_GONE
-					:: !keeps && going[i] ->
-#else
-					:: !keeps && going[i] && stored[i] ->
-#endif
-						going[i] = false; tombstone[i] = false
+					:: !keeps && going[i] && stored[i] -> going[i] = false
 					:: else
 					fi;
 					i++

@@ -26,7 +26,7 @@ result() {
     printf '%-45s %s\n' "$1" "$3"
 }
 
-for model in prune verify; do
+for model in prune verify pruners; do
     report=$(verify "$model")
     errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' <<<"$report")
     states=$(sed -n 's/ *\([0-9.e+]*\) states, stored.*/\1/p' <<<"$report")

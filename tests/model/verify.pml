@@ -364,7 +364,7 @@ proctype pruner() {
 		w = 0;
 		if
 		:: live ->
-			/* What is needed and has no other container is let go. */
+			/* What is needed and has no other container is let go; it stays condemned. */
 			d_step {
 				keeps = false;
 				do :: i < CONTAINERS -> keeps = keeps || (stored[i] && !is_swept(i)); i++
@@ -374,7 +374,7 @@ proctype pruner() {
 				:: i < CONTAINERS ->
 					if
 					:: !keeps && is_swept(i) && stored[i] ->
-						going[i] = false; tombstone[i] = 0
+						going[i] = false
 					:: else
 					fi;
 					i++
