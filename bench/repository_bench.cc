@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "generator.h"
+#include "repository/leases.h"
 #include "repository/repository.h"
 #include "storage/local/local_storage.h"
 #include "support/hooked_storage.h"
@@ -30,12 +31,14 @@ struct OldRepository {
                                                 system_random()))
                               .key_file;
         const auto repository = open();
+        Lease lease = must(Lease::take(*repository, this_process("host")));
         for (std::size_t done = 0; done < chunks; done += fragment_chunks)
             must(repository->store_fragment(
-                fragment(std::min(fragment_chunks, chunks - done))));
+                fragment(std::min(fragment_chunks, chunks - done)), lease));
         for (std::size_t done = 0; done < points; done += folded_points)
             must(repository->store_fragment(
-                folded(*repository, done, std::min(folded_points, points - done))));
+                folded(*repository, done, std::min(folded_points, points - done)), lease));
+        lease.give_back();
     }
 
     std::unique_ptr<Repository> open() {

@@ -529,6 +529,99 @@ TEST(PruneRaceTest, APruneThatIsTakenForDeadTakesNothingThatIsNeeded) {
     }
 }
 
+// A machine that never comes back: its lease would keep the tombstones of every prune.
+TEST(PruneRaceTest, AMachineThatNeverComesBackIsForgotten) {
+    constexpr TimeNs day = TimeNs{24} * 3600 * ns_per_second;
+    Race race;
+    race.test.backup(race.source, BackupType::incremental);
+    race.test.open();
+    const WriterIdentity elsewhere{"elsewhere", "another machine", "a boot", 1, 1};
+    ASSERT_TRUE(Lease::take(*race.test.repository, elsewhere).ok());
+    const RestorePointId point = race.test.backup(race.source, BackupType::full).point;
+    race.test.open();
+    const auto count = [&](const char* folder) { return list_objects(*race.test.storage, folder).value().size(); };
+    {
+        const OtherProcess other(race.test);
+        const auto points = other.repository->points(std::nullopt).value();
+        for (const PointInfo& old : points)
+            if (old.id != point) (void)other.repository->set_mark(old, MarkKind::deleted, "test").ok();
+    }
+    EXPECT_GT(prune(race.test).waiting_bytes, 0u);
+    race.test.clock.advance(day);
+    EXPECT_GT(prune(race.test).deleted_objects, 0u);
+    EXPECT_EQ(count("fences/"), 1u);
+    EXPECT_EQ(count("tombstones/"), 1u);
+    race.test.clock.advance(88 * day);
+    prune(race.test);
+    EXPECT_EQ(count("leases/"), 1u);
+    race.test.clock.advance(2 * day);
+    prune(race.test);
+    EXPECT_EQ(count("leases/"), 0u);
+    EXPECT_EQ(count("tombstones/"), 0u);
+    prune(race.test);
+    EXPECT_EQ(count("fences/"), 0u);
+    EXPECT_EQ(wrong_with(race.test, {{point, race.tree}}), "");
+}
+
+// It comes back after all, before one of its requests: it finds that it was forgotten, and nothing that it says is
+// believed.
+TEST(PruneRaceTest, ABackupThatWasForgottenIsNeverAcknowledged) {
+    constexpr TimeNs day = TimeNs{24} * 3600 * ns_per_second;
+    using Step = std::pair<const char*, const char*>;
+    for (const auto& [operation, folder] : {Step{"commit", "data/"}, Step{"head", "leases/"}, Step{"put", "points/"},
+                                            Step{"head", "fences/"}, Step{"put", "leases/"}}) {
+        SCOPED_TRACE(std::string(operation) + ' ' + folder);
+        Race race;
+        race.tree = three_directories(epoch);
+        ModelNode& large = race.tree.children["large"];
+        large.metadata.inode = 9999;
+        large.content = random_bytes(std::size_t{5} << 20);
+        large.metadata.size = large.content.size();
+        race.test.backup(race.source, BackupType::incremental);
+        race.test.open();
+        large.content = random_bytes(std::size_t{5} << 20);
+        large.metadata.mtime += ns_per_second;
+        large.metadata.ctime += ns_per_second;
+        bool is_awake = true, has_lease = false;
+        race.test.hook = [&](std::string_view asked, const std::string& name) -> Status {
+            // The first lease is taken, not renewed.
+            if (asked == "put" && name.starts_with("leases/") && !std::exchange(has_lease, true)) return {};
+            if (!has_lease || asked != operation || !name.starts_with(folder) || !std::exchange(is_awake, false)) return {};
+            race.remove_all();
+            for (const TimeNs time : {day, 91 * day, day, day}) {
+                race.test.clock.advance(time);
+                EXPECT_TRUE(OtherProcess(race.test).prune().ok());
+            }
+            EXPECT_TRUE(list_objects(*race.test.storage, "leases/").value().empty());
+            EXPECT_TRUE(list_objects(*race.test.storage, "fences/").value().empty());
+            EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+            return {};
+        };
+        InterruptedSource source(race.source, [&] {
+            // So that it is renewed.
+            if (folder == std::string("leases/") && operation == std::string("put")) race.test.clock.advance(700 * ns_per_second);
+        });
+        const auto report = race.test.try_backup(source, BackupType::incremental);
+        race.test.hook = {};
+        ASSERT_FALSE(is_awake);
+        ASSERT_FALSE(report.ok());
+        EXPECT_EQ(report.error().code(), ErrorCode::conflict) << report.error().describe();
+        // The next backup relies on nothing of it.
+        race.test.open();
+        const BackupReport next = race.test.backup(race.source, BackupType::incremental);
+        EXPECT_EQ(next.type, BackupType::full);
+        for (int i = 0; i < 4; ++i) {
+            EXPECT_EQ(wrong_with(race.test, {{next.point, race.tree}}), "");
+            race.test.clock.advance(46 * day);
+            prune(race.test);
+            race.test.open();
+        }
+        // Its own point stays where the next backup has stored again what it lacked.
+        EXPECT_LE(race.test.repository->points(std::nullopt).value().size(), 2u);
+        EXPECT_TRUE(list_objects(*race.test.storage, "fences/").value().empty());
+    }
+}
+
 // A fold that names a point again which a prune is taking away would have it named for ever.
 TEST(PruneRaceTest, AFoldLeavesAPointAloneThatIsCondemned) {
     TestRepository test("", 21);

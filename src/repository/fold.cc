@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "repository/fragment_merger.h"
+#include "repository/leases.h"
 #include "repository/point_table.h"
 #include "repository/repository.h"
 
@@ -68,7 +69,7 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
     return found;
 }
 
-Result<std::uint64_t> Repository::fold() {
+Result<std::uint64_t> Repository::fold(Lease& lease) {
     if (keyring_->role() == KeyRole::writer) return std::uint64_t{0};
     HF_TRY(FoldCandidates found, fold_candidates());
     std::size_t chunks = found.chunks_of(found.tiers[0]);
@@ -107,6 +108,7 @@ Result<std::uint64_t> Repository::fold() {
     merged.supersedes = std::move(sources);
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
     const Bytes object = encode_record_object(key, encode_index_fragment(merged));
+    HF_TRY_STATUS(lease.confirm());
     HF_TRY_STATUS(storage_->put(
         fragment_name(merged.tier, key.header.object), object, Durability::immediate));
     return std::uint64_t{object.size()};

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/file_io.h"
+#include "repository/leases.h"
 #include "repository/repository.h"
 #include "storage/memory/memory_storage.h"
 #include "support/hooked_storage.h"
@@ -176,12 +177,13 @@ class ReplacedFragment : public testing::Test {
                 .value()
                 .key_file;
         other_ = open(std::move(storage));
-        EXPECT_TRUE(other_->store_fragment(record_).ok());
+        lease_.emplace(Lease::take(*other_, this_process("host")).value());
+        EXPECT_TRUE(other_->store_fragment(record_, *lease_).ok());
         repository_ = open(hooked([this](std::string_view operation, const std::string& name) -> Status {
             if (operation == "list" && name == "data/") ++pack_listings_;
             if (operation == "list" || !name.starts_with("index/") || times_ == 0) return {};
             --times_;
-            EXPECT_TRUE(other_->replace_fragment(name, record_).ok());
+            EXPECT_TRUE(other_->replace_fragment(name, record_, *lease_).ok());
             return {};
         }));
     }
@@ -198,6 +200,7 @@ class ReplacedFragment : public testing::Test {
     Unlock unlock_;
     int times_ = 0, pack_listings_ = 0;
     std::unique_ptr<Repository> other_, repository_;
+    std::optional<Lease> lease_;
 };
 
 TEST_F(ReplacedFragment, IsNoGapInTheIndex) {
@@ -245,9 +248,10 @@ class LargeIndex : public testing::Test {
                                .value()
                                .key_file;
         const auto repository = open();
+        Lease lease = Lease::take(*repository, this_process("host")).value();
         for (int i = 0; i < 10; ++i) {
             records_.push_back(random_fragment(random_, 5000));
-            EXPECT_TRUE(repository->store_fragment(records_.back()).ok());
+            EXPECT_TRUE(repository->store_fragment(records_.back(), lease).ok());
         }
         (void)open()->index().value();
         EXPECT_TRUE(ChunkDirectory::open(path()).ok());

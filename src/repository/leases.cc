@@ -14,6 +14,7 @@ namespace holdfast {
 namespace {
 
 constexpr TimeNs expiry = 12 * Lease::renewal_interval;
+constexpr TimeNs confirmation_interval = 60 * ns_per_second;
 
 std::string read_line(const char* path) {
     auto data = read_file(path, 1 << 16);
@@ -184,11 +185,44 @@ Status Lease::maybe_renew() {
         name_ = before;
         return renewed;
     }
+    // A pruner that looks for leases of this session once more, when it has removed what it saw, finds the new one, or
+    // this session finds the old one gone.
+    const auto old = repository_->storage().head(before);
+    if (!old.ok() && old.error().code() != ErrorCode::not_found) return old.error();
+    is_lost_ = is_lost_ || !old.ok();
     return repository_->storage().remove(before);
+}
+
+Status Lease::confirm() {
+    const auto found = repository_->storage().head(name_);
+    if (!found.ok() && found.error().code() != ErrorCode::not_found) return found.error();
+    is_lost_ = is_lost_ || !found.ok();
+    confirmed_ = repository_->clock().now();
+    if (is_lost_)
+        return Error(ErrorCode::conflict, "a prune took this session for dead, and forgot it: run this again");
+    return {};
+}
+
+Status Lease::maybe_confirm() {
+    const TimeNs now = repository_->clock().now();
+    return now >= confirmed_ && now - confirmed_ < confirmation_interval ? ok_status() : confirm();
 }
 
 void Lease::give_back() {
     (void)repository_->storage().remove(name_).ok();
+}
+
+Result<std::set<SessionId>> list_fences(Storage& storage) {
+    std::set<SessionId> sessions;
+    HF_TRY_STATUS(storage.list("fences/", [&sessions](const ObjectInfo& info) {
+        if (const auto id = SessionId::from_hex(std::string_view(info.name).substr(7))) sessions.insert(*id);
+        return true;
+    }));
+    return sessions;
+}
+
+Status remove_fence(Repository& repository, const SessionId& session) {
+    return repository.storage().remove(fence_name(session));
 }
 
 Result<bool> put_fence(Repository& repository, const SessionId& session) {
@@ -207,15 +241,21 @@ Result<bool> is_fenced(Repository& repository, const SessionId& session) {
     return fence.error();
 }
 
-Result<bool> is_fenced_by_pruner(Repository& repository, const SessionId& session) {
+Result<std::optional<TimeNs>> fence_time(Repository& repository, const SessionId& session) {
     const auto fence = repository.get_record(ObjectKind::fence, fence_name(session));
     if (!fence.ok()) {
         const ErrorCode code = fence.error().code();
-        if (code == ErrorCode::not_found || code == ErrorCode::corrupt) return false;
+        if (code == ErrorCode::not_found || code == ErrorCode::corrupt) return std::optional<TimeNs>{};
         return fence.error();
     }
     const auto record = decode_fence(fence->data);
-    return !fence->is_claim && record.ok() && record->session == session;
+    if (fence->is_claim || !record.ok() || record->session != session) return std::optional<TimeNs>{};
+    return std::optional(record->time);
+}
+
+Result<bool> is_fenced_by_pruner(Repository& repository, const SessionId& session) {
+    HF_TRY(const auto time, fence_time(repository, session));
+    return time.has_value();
 }
 
 Result<std::vector<Tombstone>> read_tombstones(Repository& repository) {

@@ -43,11 +43,20 @@ class Lease {
   public:
     // A lease is renewed so often, and held for expired after as many as twelve were left out.
     static constexpr TimeNs renewal_interval = 600 * ns_per_second;
+    // A session that was fenced so long ago is forgotten: a prune removes its lease. Should it go on after all, it finds
+    // that the lease is gone.
+    static constexpr TimeNs forgotten_after = TimeNs{90} * 24 * 3600 * ns_per_second;
 
     static Result<Lease> take(Repository& repository, const WriterIdentity& identity);
     SessionId session() const { return record_.session; }
     // Renews it when it is time. Errors: of the storage; the old lease still stands then.
     Status maybe_renew();
+    // Whether it is still there. Called right before anything is stored that others rely on: nothing else keeps a
+    // session that was forgotten from naming what is gone, so that nobody may sleep for `forgotten_after` in between.
+    // Errors: conflict when it is not.
+    Status confirm();
+    // The same for what is called often: asks once a minute.
+    Status maybe_confirm();
     // A lease that stays because this fails is found dead by the next session of this machine.
     void give_back();
 
@@ -58,11 +67,18 @@ class Lease {
     Repository* repository_;
     LeaseRecord record_;
     std::string name_;
-    TimeNs renewed_ = 0;  // monotonic
+    TimeNs renewed_ = 0;    // monotonic
+    TimeNs confirmed_ = 0;  // of the clock that goes on while the machine sleeps
+    bool is_lost_ = false;  // it was renewed when it was gone already
 };
 
+// Sessions that a pruner took for dead: few, as a rule.
+Result<std::set<SessionId>> list_fences(Storage& storage);
 // Whether there was none before.
 Result<bool> put_fence(Repository& repository, const SessionId& session);
+Status remove_fence(Repository& repository, const SessionId& session);
+// When that was; nothing where no reader has signed the fence.
+Result<std::optional<TimeNs>> fence_time(Repository& repository, const SessionId& session);
 // Errors: of the storage.
 Result<bool> is_fenced(Repository& repository, const SessionId& session);
 // The same, and that a pruner has put it there: write-only clients can store objects under such names too. A fence that

@@ -79,8 +79,10 @@ Status protect_point(Repository& repository,
     HF_TRY(Lease lease, Lease::take(repository, identity));
     const Status done = protect_under_lease(repository, point, protection, reason);
     const auto fenced = is_fenced(repository, lease.session());
+    const Status held = lease.confirm();
     lease.give_back();
     HF_TRY_STATUS(done);
+    HF_TRY_STATUS(held);
     HF_TRY(const bool is_late, fenced);
     if (is_late) return Error(ErrorCode::conflict, "a prune overtook this: look what is left, and try again");
     return {};

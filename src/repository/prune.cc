@@ -171,6 +171,7 @@ Status Prune::mark_anew(const PointInfo& point, ChunkMarker::Damage damage) {
 
 // Points that were committed since the first look, or brought back, or verified.
 Status Prune::mark_again() {
+    HF_TRY_STATUS(session_->confirm());
     // Another prune, which took this one for dead or the other way round, may have condemned what this one relies on.
     // Either that one finds the tombstone of this one, or this one finds that one's.
     HF_TRY(const auto tombstones, read_tombstones(repository_));
@@ -183,6 +184,7 @@ Status Prune::mark_again() {
     std::set<RestorePointId> removed;
     for (const PointInfo& point : removed_) removed.insert(point.id);
     for (const PointInfo& point : points) {
+        if (point.is_unverified) old_fences_.erase(point.record.session);
         const bool still_goes =
             removed.contains(point.id) && !point.is_held &&
             (point.is_deleted || point.record.is_partial || point.is_unverified);
@@ -273,6 +275,7 @@ Status Prune::sweep() {
             if (use->second.name.starts_with("points/") != points) continue;
             HF_TRY_STATUS(check_stop());
             HF_TRY_STATUS(session_->renew_lease());
+            HF_TRY_STATUS(session_->confirm());
             HF_TRY_STATUS(storage_.remove(use->second.name));
             ++report_.deleted_objects;
             report_.deleted_bytes += use->second.object_bytes;
@@ -285,7 +288,7 @@ Status Prune::sweep() {
 }
 
 Status Prune::rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record) {
-    HF_TRY(const std::uint64_t bytes, repository_.replace_fragment(info.name, record));
+    HF_TRY(const std::uint64_t bytes, session_->replace_fragment(info.name, record));
     report_.written_bytes += bytes;
     ++report_.deleted_objects;
     report_.deleted_bytes += info.bytes;
@@ -349,6 +352,12 @@ Status Prune::bury() {
     return {};
 }
 
+// A session that has given back its lease looks for its fence no more, or finds its point verified, or gone.
+Status Prune::remove_old_fences() {
+    for (const SessionId& session : old_fences_) HF_TRY_STATUS(remove_fence(repository_, session));
+    return {};
+}
+
 Result<PruneReport> Prune::run() {
     HF_TRY(session_, WriteSession::begin(repository_, identity_));
     const Status done = execute();
@@ -374,6 +383,7 @@ Status Prune::execute() {
     HF_TRY_STATUS(sweep());
     HF_TRY_STATUS(clean_index());
     HF_TRY_STATUS(bury());
+    HF_TRY_STATUS(remove_old_fences());
     report_.written_bytes += session_->stored_bytes();
     for (const Tombstone& tombstone : tombstones_)
         for (const ObjectId& id : tombstone.record.objects)

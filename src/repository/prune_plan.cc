@@ -28,14 +28,7 @@ Status Prune::look() {
     if (repository_.keyring().role() == KeyRole::writer)
         return Error(ErrorCode::permission_denied, "a write-only key cannot prune");
     HF_TRY_STATUS(list_containers());
-    HF_TRY(const auto leases, list_leases(repository_));
-    for (const HeldLease& lease : leases) {
-        HF_TRY(const bool fenced, is_fenced(repository_, lease.session));
-        sessions_.insert(lease.session);
-        const bool is_own = session_ && lease.session == session_->id();
-        if (!is_own && !fenced && !is_expired(lease, identity_, repository_.clock().now()))
-            writers_.insert(lease.session);
-    }
+    HF_TRY_STATUS(look_at_sessions());
     // Before the index, as another prune mends that before it removes its tombstones.
     HF_TRY(tombstones_, read_tombstones(repository_));
     HF_TRY_STATUS(repository_.reload_index());
@@ -54,6 +47,32 @@ Status Prune::look() {
     HF_TRY(auto points, repository_.points(std::nullopt));
     HF_TRY(forged_marks_, believe_readers_only(repository_, points));
     return sort_points(points);
+}
+
+Status Prune::look_at_sessions() {
+    HF_TRY(old_fences_, list_fences(storage_));
+    HF_TRY(const auto leases, list_leases(repository_));
+    for (const HeldLease& lease : leases) {
+        HF_TRY(const bool fenced, is_fenced(repository_, lease.session));
+        sessions_.insert(lease.session);
+        old_fences_.erase(lease.session);
+        if (fenced && session_) HF_TRY_STATUS(forget(lease));
+        const bool is_own = session_ && lease.session == session_->id();
+        if (!is_own && !fenced && !is_expired(lease, identity_, repository_.clock().now()))
+            writers_.insert(lease.session);
+    }
+    return {};
+}
+
+// What was fenced long ago would otherwise keep the tombstones for ever, should its machine never come back.
+Status Prune::forget(const HeldLease& lease) {
+    HF_TRY(auto fenced, fence_time(repository_, lease.session));
+    // Write-only clients can store something under that name.
+    if (!fenced && lease.record) fenced = lease.record->renewed;
+    const TimeNs now = repository_.clock().now();
+    if (!fenced || *fenced > now || now - *fenced < Lease::forgotten_after) return {};
+    for (const std::string& name : lease.names) HF_TRY_STATUS(storage_.remove(name));
+    return {};
 }
 
 Status Prune::list_containers() {

@@ -38,6 +38,8 @@ class Prune {
     Status execute();
     Status check_stop() const;
     Status look();
+    Status look_at_sessions();
+    Status forget(const HeldLease& lease);
     Status list_containers();
     Status sort_points(const std::vector<PointInfo>& points);
     bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
@@ -68,6 +70,7 @@ class Prune {
     Status clean_index();
     Status rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record);
     Status bury();
+    Status remove_old_fences();
 
     Repository& repository_;
     Storage& storage_;
@@ -81,6 +84,7 @@ class Prune {
     std::optional<ChunkMarker> marker_;
     std::optional<ChunkMarker> second_marker_;  // of what unverified_ refer to at the second look
     std::set<SessionId> sessions_;           // that have a lease
+    std::set<SessionId> old_fences_;         // of sessions that had none at the first look
     std::set<SessionId> writers_;            // and may go on
     std::set<SessionId> fenced_now_;         // by this prune
     std::map<ObjectId, ContainerUse> uses_;           // 200 bytes a container

@@ -265,7 +265,7 @@ Status Repair::drop_from_index() {
         merger.add(fragment);
         IndexFragmentRecord record = merger.take();
         record.supersedes = fragment.record().supersedes;
-        HF_TRY_STATUS(repository_.replace_fragment(info.name, std::move(record)));
+        HF_TRY_STATUS(session_->replace_fragment(info.name, std::move(record)));
         return {};
     });
 }

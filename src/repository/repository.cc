@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "repository/leases.h"
 #include "repository/point_table.h"
 
 namespace holdfast {
@@ -53,17 +54,6 @@ Result<Marks> list_marks(Storage& storage) {
         return true;
     }));
     return marks;
-}
-
-// Sessions that a pruner took for dead: none, as a rule.
-Result<std::set<SessionId>> list_fences(Storage& storage) {
-    std::set<SessionId> sessions;
-    HF_TRY_STATUS(storage.list("fences/", [&sessions](const ObjectInfo& info) {
-        if (const auto id = SessionId::from_hex(std::string_view(info.name).substr(7)))
-            sessions.insert(*id);
-        return true;
-    }));
-    return sessions;
 }
 
 }  // namespace

@@ -59,6 +59,8 @@ inline std::uint64_t inverted_time_of(TimeNs time) {
 }
 
 // Thread-safe after open().
+class Lease;
+
 class Repository {
   public:
     // The secret of the first slot to make, and of the recovery slot.
@@ -155,7 +157,8 @@ class Repository {
 
     // Makes what a fragment says known to the index, and notes it for folding.
     // Returns its stored bytes.
-    Result<std::uint64_t> store_fragment(IndexFragmentRecord record);
+    // Under a lease, which is confirmed at the last moment: what a session names that was forgotten may be gone.
+    Result<std::uint64_t> store_fragment(IndexFragmentRecord record, Lease& lease);
     // The same for the chunks in a restore point's own object.
     void add_point_to_index(const PointName& name,
                             const EnvelopeHeader& header,
@@ -163,7 +166,7 @@ class Repository {
                             std::uint64_t object_bytes);
     // Folds points and fragments into a tier when enough of them wait. docs/format.md#folding.
     // Returns the stored bytes of the fold; 0 when there was none.
-    Result<std::uint64_t> fold();
+    Result<std::uint64_t> fold(Lease& lease);
 
     // Shows `visit` every fragment that is stored, and whether another one has taken its place. Damaged
     // ones are an error: corrupt.
@@ -172,7 +175,7 @@ class Repository {
     Status for_each_fragment(const VisitFragment& visit);
     // Puts `record` in the place of the fragment of this name; an empty one is only removed. Returns the
     // stored bytes of the new one.
-    Result<std::uint64_t> replace_fragment(const std::string& name, IndexFragmentRecord record);
+    Result<std::uint64_t> replace_fragment(const std::string& name, IndexFragmentRecord record, Lease& lease);
 
     // Excludes from the index what is not in the storage, or not of its size: a full backup trusts
     // nothing that it can check with a listing.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/file_io.h"
+#include "repository/leases.h"
 #include "repository/point_table.h"
 #include "repository/repository.h"
 
@@ -318,10 +319,11 @@ void Repository::add_point_to_index(const PointName& name,
     if (own_ != nullptr) (void)own_->add_fragment(record, random_).ok();
 }
 
-Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record) {
+Result<std::uint64_t> Repository::store_fragment(IndexFragmentRecord record, Lease& lease) {
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
     const std::string name = fragment_name(record.tier, key.header.object);
     const Bytes object = encode_record_object(key, encode_index_fragment(record));
+    HF_TRY_STATUS(lease.confirm());
     HF_TRY_STATUS(storage_->put(name, object, Durability::immediate));
     if (own_ != nullptr) (void)own_->add_fragment(record, random_).ok();
     HF_TRY(std::shared_ptr<FlatFragment> fragment, cached_fragment(name, record));
@@ -366,14 +368,15 @@ Status Repository::for_each_fragment(const VisitFragment& visit) {
 }
 
 Result<std::uint64_t> Repository::replace_fragment(const std::string& name,
-                                                   IndexFragmentRecord record) {
+                                                   IndexFragmentRecord record,
+                                                   Lease& lease) {
     const auto old = parse_fragment_name(name);
     HF_CHECK(old.has_value());
     std::uint64_t bytes = 0;
     if (!record.chunks.empty() || !record.points.empty()) {
         record.tier = old->tier;
         record.supersedes.push_back(old->id);
-        HF_TRY(bytes, store_fragment(std::move(record)));
+        HF_TRY(bytes, store_fragment(std::move(record), lease));
     }
     HF_TRY_STATUS(storage_->remove(name));
     return bytes;

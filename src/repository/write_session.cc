@@ -108,7 +108,7 @@ Status WriteSession::name_packs(IndexFragmentRecord found) {
     for (const Container& container : found.containers)
         HF_TRY_STATUS(repository_.storage().adopt(container_name(container)));
     HF_TRY_STATUS(repository_.storage().barrier());
-    HF_TRY(const std::uint64_t bytes, repository_.store_fragment(std::move(found)));
+    HF_TRY(const std::uint64_t bytes, repository_.store_fragment(std::move(found), lease_));
     stored_bytes_ += bytes;
     return {};
 }
@@ -156,7 +156,7 @@ Status WriteSession::write_fragment() {
     HF_TRY_STATUS(repository_.storage().barrier());
     std::vector<ChunkId> ids;
     for (const ChunkLocation& chunk : fragment_.chunks) ids.push_back(chunk.id);
-    HF_TRY(const std::uint64_t bytes, repository_.store_fragment(std::exchange(fragment_, {})));
+    HF_TRY(const std::uint64_t bytes, repository_.store_fragment(std::exchange(fragment_, {}), lease_));
     stored_bytes_ += bytes;
     // From now on the index answers for them.
     for (const ChunkId& id : ids) {
@@ -194,6 +194,7 @@ Result<PointName> WriteSession::put_point(const RestorePointRecord& record,
         for (EncodedChunk& chunk : part) encoder.add_chunk(std::move(chunk));
     encoder.add_record(encode_restore_point(record));
     const Bytes object = finish_object(encoder);
+    HF_TRY_STATUS(lease_.confirm());
     PointName name{repository_.keyring().source_id(record.host, record.name),
                    inverted_time_of(record.started), encoder.header().object};
     stored_bytes_ += object.size();
@@ -213,6 +214,16 @@ void WriteSession::remove_partial() {
 Status WriteSession::renew_lease() {
     const std::lock_guard lock(fragment_mutex_);
     return lease_.maybe_renew();
+}
+
+Status WriteSession::confirm() {
+    const std::lock_guard lock(fragment_mutex_);
+    return lease_.maybe_confirm();
+}
+
+Result<std::uint64_t> WriteSession::replace_fragment(const std::string& name, IndexFragmentRecord record) {
+    const std::lock_guard lock(fragment_mutex_);
+    return repository_.replace_fragment(name, std::move(record), lease_);
 }
 
 Status WriteSession::store() {
@@ -255,15 +266,24 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     // A fence that came after the point: the pruner sees the point, and takes away nothing of it. Looked for while
     // the lease is there, and once more when it is not, for without a lease a point that is not verified goes.
     if (!fenced) HF_TRY_STATUS(verify_if_fenced(name));
+    HF_TRY_STATUS(confirm_end());
     lease_.give_back();
     if (!fenced) HF_TRY_STATUS(verify_if_fenced(name));
     return Committed{name.id, stored_bytes_};
 }
 
+// When this session was forgotten nobody waits for it, nor looks whether its point is whole: that must not be believed.
+Status WriteSession::confirm_end() {
+    Status held = lease_.confirm();
+    if (held.ok() || held.error().code() != ErrorCode::conflict) return held;
+    const auto fenced = put_fence(repository_, id());
+    return fenced.ok() ? std::move(held) : Status(fenced.error());
+}
+
 // Folding is housekeeping: the point is safe without it. Under the lease, for it names containers again
 // that a pruner might have condemned since they were read.
 void WriteSession::fold() {
-    const auto folded = repository_.fold();
+    const auto folded = repository_.fold(lease_);
     if (folded.ok()) stored_bytes_ += *folded;
 }
 

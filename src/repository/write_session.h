@@ -43,8 +43,11 @@ class WriteSession {
     Status maybe_checkpoint();
     // For who has nothing to store for long.
     Status renew_lease();
+    // Before anything is taken away. Errors: conflict when a prune has forgotten this session.
+    Status confirm();
     // Makes everything that was appended durable and known. Nothing may be appended meanwhile.
     Status store();
+    Result<std::uint64_t> replace_fragment(const std::string& name, IndexFragmentRecord record);
     // A fragment for packs that another session has left. Their data is made durable before, for nobody else has
     // seen to that.
     Status name_packs(IndexFragmentRecord found);
@@ -83,6 +86,7 @@ class WriteSession {
     Result<bool> read_condemned();
     Status store_condemned_again(const RestorePointRecord& record);
     Status verify_if_fenced(const PointName& name);
+    Status confirm_end();
     Status set_verified(const RestorePointId& point);
     Status store_again(const ChunkId& id, const ChunkRange& part);
     void fold();

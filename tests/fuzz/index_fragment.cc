@@ -31,8 +31,10 @@ void fuzz_index_fragment(ByteSpan input) {
     HF_CHECK(decode_index_fragment(encode_index_fragment(*record)).value() == *record);
     const auto flat = FlatFragment::from_memory(FlatFragment::layout(*record));
     HF_CHECK(flat.ok() && (*flat)->chunk_count() == record->chunks.size());
+    std::size_t first = 0;  // of the places of a chunk
     for (std::size_t i = 0; i < record->chunks.size(); ++i) {
-        HF_CHECK((*flat)->find(record->chunks[i].id) == i);
+        if (record->chunks[i].id != record->chunks[first].id) first = i;
+        HF_CHECK((*flat)->find(record->chunks[i].id) == first);
         HF_CHECK((*flat)->location(i) == record->chunks[i]);
     }
 }

@@ -38,6 +38,14 @@ inline check() {
 /* A crash: nothing is tidied up. */
 #define may_die() if :: skip :: goto dead fi
 
+/* A fragment is written only by who has its lease; between this look and the writing nobody sleeps as long as it takes
+ * for a fenced session to be forgotten. */
+#ifdef BREAK_FRAGMENT_OF_A_FORGOTTEN_SESSION
+#define confirm(step) d_step { step }
+#else
+#define confirm(step) atomic { if :: lease[w] :: !lease[w] -> goto dead fi; step }
+#endif
+
 /* Macros, for an inline takes no arrays. */
 #define copy(from, to) \
 	d_step { i = 0; do :: i < CONTAINERS -> to[i] = from[i]; i++ :: else -> break od; i = 0 }
@@ -94,7 +102,7 @@ proctype writer(byte w) {
 	:: has
 	:: else ->
 		may_die(); stored[1 + w] = true;
-		may_die(); named[1 + w] = true
+		may_die(); confirm(named[1 + w] = true)
 	fi;
 	may_die(); point[w] = true;
 	/* The commit is there. Did a pruner take this session for dead? */
@@ -126,10 +134,12 @@ proctype writer(byte w) {
 		:: has
 		:: else ->
 			may_die(); stored[1 + W + w] = true;
-			may_die(); named[1 + W + w] = true
+			may_die(); confirm(named[1 + W + w] = true)
 		fi;
 		may_die(); is_verified[w] = true
 	fi;
+	/* Nobody has forgotten it. */
+	may_die(); if :: lease[w] :: !lease[w] -> goto dead fi;
 	atomic { acknowledged[w] = true; check() }
 #ifdef BREAK_FOLDS_WITHOUT_LEASE
 	lease[w] = false;
@@ -138,8 +148,8 @@ proctype writer(byte w) {
 	if
 	:: may_die(); read_index(usable);
 		may_die();
-		d_step { i = 0; do :: i < CONTAINERS -> named[i] = named[i] || usable[i]; i++
-			:: else -> break od; forget(usable, CONTAINERS) }
+		confirm(i = 0; do :: i < CONTAINERS -> named[i] = named[i] || usable[i]; i++
+			:: else -> break od; forget(usable, CONTAINERS))
 	:: skip
 	fi;
 	may_die(); d_step { lease[w] = false; has = false; forget(condemned, CONTAINERS) }
@@ -179,6 +189,12 @@ proctype pruner() {
 	:: round == ROUNDS -> break
 	:: round < ROUNDS ->
 		round++;
+		/* Fenced long ago: forgotten. */
+		do
+		:: w < W -> if :: fence[w] && lease[w] -> lease[w] = false :: skip fi; w++
+		:: else -> break
+		od;
+		w = 0;
 		/* In this order: packs, leases, index, points. */
 		copy(stored, there);
 		d_step { w = 0; do :: w < W -> had_lease[w] = lease[w] && !fence[w]; w++ :: else -> break od; w = 0 }

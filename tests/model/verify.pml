@@ -49,6 +49,10 @@ inline check() {
 /* A crash: nothing is tidied up. */
 #define may_die() if :: skip :: goto dead fi
 
+/* A fragment is written only by who has its lease; between this look and the writing nobody sleeps as long as it takes
+ * for a fenced session to be forgotten. */
+#define confirm(step) atomic { if :: lease[w] :: !lease[w] -> goto dead fi; step }
+
 /* What the index names and is not condemned, as far as this session knows. */
 #define is_usable(i) (named[i] && !condemned[i])
 #define any_usable() (is_usable(0) || is_usable(1))
@@ -83,7 +87,7 @@ proctype writer(byte w) {
 	:: has
 	:: else ->
 		may_die(); stored[1 + w] = true;
-		may_die(); named[1 + w] = true
+		may_die(); confirm(named[1 + w] = true)
 	fi;
 	may_die(); point[w] = true;
 	/* The commit is there. Did a pruner take this session for dead? */
@@ -110,7 +114,7 @@ again:		skip;
 		:: has
 		:: !has && is_parent ->
 			may_die(); stored[next] = true;
-			may_die(); named[next] = true; next++
+			may_die(); confirm(named[next] = true; next++)
 		:: !has && !is_parent -> goto gone
 		fi;
 		is_parent = false;
@@ -137,21 +141,23 @@ again:		skip;
 	:: may_die();
 		d_step { i = 0; is_parent = is_usable(0); has = is_usable(1) }	/* two of them are enough */
 		may_die();
-		d_step { named[0] = named[0] || is_parent; named[1] = named[1] || has }
+		confirm(named[0] = named[0] || is_parent; named[1] = named[1] || has)
 	:: skip
 	fi;
 	is_parent = false; has = false;
 	/* A fence that came after the point: whoever finds it, the point was there before. */
 	may_die(); has = fence[w];
 	if :: has -> may_die(); is_verified[w] = true :: else fi;
+#ifndef BREAK_ENDS_WITHOUT_LEASE
+	/* Nobody has forgotten it. */
+	may_die(); has = lease[w];
+	if :: has :: else -> may_die(); fence[w] = true; goto gone fi;
+#endif
 	may_die(); lease[w] = false;
 	may_die(); has = fence[w];
 	if :: has -> may_die(); is_verified[w] = true :: else fi;
 	may_die();
-	atomic {
-		if :: point[w] -> acknowledged[w] = true :: else fi;
-		check()
-	}
+	atomic { acknowledged[w] = true; check() }
 	d_step { has = false; forget(condemned, CONTAINERS) }
 	goto end;
 gone:
@@ -197,6 +203,7 @@ proctype administrator() {
 		do \
 		:: w < W -> \
 			verifies[w] = false; counts[w] = false; \
+			is_listed_unverified = point[w] && is_unverified(w); \
 			if \
 			:: point[w] && goes_now(w) -> \
 				live = live || waits_still(point_tombstone[w]) \
@@ -222,12 +229,16 @@ proctype pruner() {
 	bool there[CONTAINERS], going[CONTAINERS], had_lease[W], could_write[W];
 	bool goes[W], staying[W], passed_over[W], fenced_now[W], may_sweep[ROUNDS + 1];
 	bool counts[W], verifies[W];
-	bool goes_old = false, live = false, keeps = false;
+	bool goes_old = false, live = false, keeps = false, is_listed_unverified = false;
+	bool had_fence[W];
 	do
 	:: round == ROUNDS -> break
 	:: round < ROUNDS ->
 		round++;
-		/* In this order: packs, leases, index, points. */
+		/* Fenced long ago: forgotten. */
+		if :: fence[0] && lease[0] -> lease[0] = false :: skip fi;
+		/* In this order: packs, fences, leases, index, points. */
+		had_fence[0] = fence[0];
 		d_step { i = 0; do :: i < CONTAINERS -> there[i] = stored[i]; i++ :: else -> break od; i = 0 }
 		d_step {
 			w = 0;
@@ -428,10 +439,16 @@ proctype pruner() {
 			i = 0
 		}
 		bury();
+		/* A fence on which nothing depends any more. */
+		if
+		:: had_fence[0] && !had_lease[0] && !is_listed_unverified -> fence[0] = false
+		:: else
+		fi;
 next:
 		skip;
 		d_step {
-			live = false; keeps = false; goes_old = false;
+			live = false; keeps = false; goes_old = false; is_listed_unverified = false;
+			forget(had_fence, W);
 			forget(going, CONTAINERS); forget(had_lease, W);
 			forget(goes, W); forget(staying, W); forget(passed_over, W); forget(fenced_now, W);
 			forget(verifies, W); forget(counts, W); forget(may_sweep, ROUNDS + 1); i = 0
