@@ -21,30 +21,48 @@ Result<std::vector<MarkRecord>> read_marks(Repository& repository, const Restore
 
 namespace {
 
-Result<bool> is_deleted_by_reader(Repository& repository, const RestorePointId& point) {
+enum class Deletion : std::uint8_t { is_true, is_not_believed, is_undone };
+
+Result<Deletion> deletion_of(Repository& repository, const RestorePointId& point) {
     const auto mark = repository.get_record(ObjectKind::mark, mark_name(point, MarkKind::deleted));
     if (!mark.ok()) {
         const ErrorCode code = mark.error().code();
-        if (code == ErrorCode::not_found || code == ErrorCode::corrupt) return false;
+        if (code == ErrorCode::not_found) return Deletion::is_undone;
+        if (code == ErrorCode::corrupt) return Deletion::is_not_believed;
         return mark.error();
     }
     const auto record = decode_mark(mark->data);
-    return !mark->is_claim && record.ok() && record->point == point && record->kind == MarkKind::deleted;
+    const bool is_true = !mark->is_claim && record.ok() && record->point == point && record->kind == MarkKind::deleted;
+    return is_true ? Deletion::is_true : Deletion::is_not_believed;
+}
+
+// A prune removes the object, then the marks.
+Result<bool> is_there(Repository& repository, const PointInfo& point) {
+    const auto found = repository.storage().head(point_name({point.source, point.inverted_time, point.id}));
+    if (found.ok()) return true;
+    if (found.error().code() == ErrorCode::not_found) return false;
+    return found.error();
 }
 
 }  // namespace
 
 Result<std::set<RestorePointId>> believe_readers_only(Repository& repository, std::vector<PointInfo>& points) {
-    std::set<RestorePointId> forged;
+    std::set<RestorePointId> forged, gone;
     for (PointInfo& point : points) {
         if (point.is_deleted) {
-            HF_TRY(point.is_deleted, is_deleted_by_reader(repository, point.id));
-            if (!point.is_deleted) forged.insert(point.id);
+            HF_TRY(const Deletion deletion, deletion_of(repository, point.id));
+            point.is_deleted = deletion == Deletion::is_true;
+            if (deletion == Deletion::is_not_believed) forged.insert(point.id);
+            if (deletion == Deletion::is_undone) {
+                HF_TRY(const bool was_brought_back, is_there(repository, point));
+                if (!was_brought_back) gone.insert(point.id);
+            }
         }
         if (point.is_unverified) {
             HF_TRY(point.is_unverified, is_fenced_by_pruner(repository, point.record.session));
         }
     }
+    std::erase_if(points, [&gone](const PointInfo& point) { return gone.contains(point.id); });
     return forged;
 }
 
@@ -60,11 +78,8 @@ Status protect_under_lease(Repository& repository,
         for (const ObjectId& id : tombstone.record.objects)
             if (id == point.id)
                 return Error(ErrorCode::refused, which + ": a prune is taking its space");
-    const auto there =
-        repository.storage().head(point_name({point.source, point.inverted_time, point.id}));
-    if (!there.ok() && there.error().code() == ErrorCode::not_found)
-        return Error(ErrorCode::not_found, which + " is no more");
-    if (!there.ok()) return there.error();
+    HF_TRY(const bool is_there_still, is_there(repository, point));
+    if (!is_there_still) return Error(ErrorCode::not_found, which + " is no more");
     return protection == Protection::hold ? repository.set_mark(point, MarkKind::held, reason)
                                           : repository.clear_mark(point, MarkKind::deleted);
 }

@@ -10,7 +10,8 @@ namespace holdfast {
 Result<std::vector<MarkRecord>> read_marks(Repository& repository, const RestorePointId& point);
 // Write-only clients can store objects under the names of marks and fences too. Before anything is taken away that only
 // these say may go: corrects `is_deleted` and `is_unverified` to what somebody says who can read the repository. A mark
-// that is damaged says nothing. Returns the points that nobody has deleted though there is such a mark.
+// that is damaged says nothing. Points that another prune has removed meanwhile are taken out. Returns those that nobody has
+// deleted though there is such a mark.
 Result<std::set<RestorePointId>> believe_readers_only(Repository& repository, std::vector<PointInfo>& points);
 
 // Says of a point that it stays, in a way that no pruner overlooks: under a lease. Errors: refused when

@@ -68,6 +68,11 @@ Status Prune::copy_chunk(const FlatFragment& fragment, IndexPosition position) {
         unproven_.insert(container.header.object);
         return {};
     }
+    // Condemned before, and swept meanwhile by another prune, which has stored it elsewhere.
+    if (!copied.ok() && copied.error().code() == ErrorCode::not_found) {
+        HF_TRY_STATUS(repository_.update_index());
+        return has_other_place(*marker_, fragment, position) ? ok_status() : Status(copied.error());
+    }
     HF_TRY(EncodedChunk copy, std::move(copied));
     progress_.bytes += copy.bytes();
     HF_TRY_STATUS(session_->append(std::move(copy)));
@@ -95,14 +100,21 @@ Status Prune::copy_live() {
     return session_->store();
 }
 
+// What was condemned before is condemned once more: a fragment that this prune rewrites may name it again when another
+// one has swept and buried it.
 Status Prune::condemn() {
+    for (const ObjectId& id : unproven_) fates_.erase(id);
+    std::set<ObjectId> objects;
+    for (const auto& [id, fate] : fates_) objects.insert(id);
+    for (const Tombstone& tombstone : tombstones_)
+        objects.insert(tombstone.record.objects.begin(), tombstone.record.objects.end());
+    if (objects.empty()) return {};
     TombstoneRecord record;
     record.time = repository_.clock().now();
-    for (const ObjectId& id : unproven_) fates_.erase(id);
-    for (const auto& [id, fate] : fates_) record.objects.push_back(id);
-    if (record.objects.empty()) return {};
+    record.objects.assign(objects.begin(), objects.end());
     HF_TRY(const std::string name, put_tombstone(repository_, record));
     tombstones_.push_back({name, std::move(record)});
+    has_own_tombstone_ = true;
     return {};
 }
 
@@ -119,6 +131,8 @@ Status Prune::find_waiting() {
             TombstoneRecord complete = tombstone.record;
             complete.knows_sessions = true;
             for (const auto& [session, lease] : held) complete.sessions.push_back(session);
+            // Another prune that has swept all of it must not bury it as long as this one rewrites the index.
+            if (is_own(tombstone)) complete.sessions.push_back(session_->id());
             HF_TRY(const std::string name, put_tombstone(repository_, complete));
             HF_TRY_STATUS(storage_.remove(tombstone.name));
             tombstone = {name, std::move(complete)};
@@ -330,25 +344,28 @@ Status Prune::clean_index() {
     return {};
 }
 
-// What was let go stays condemned: another prune, which has not seen that it is needed, may be about to delete it.
-// Points that were brought back were so before their tombstone was there, which every prune sees.
-TombstoneRecord Prune::without_gone(const TombstoneRecord& record) const {
-    TombstoneRecord left = record;
-    left.sessions.clear();
-    std::erase_if(left.objects, [this](const ObjectId& id) { return condemned_.contains(id) || undeleted_.contains(id); });
-    return left;
+// Of a tombstone, what is still condemned: what was let go is, for another prune, which has not seen that it is needed,
+// may be about to delete it. Points that were brought back were so before their tombstone was there, which every prune
+// sees.
+Status Prune::bury(const Tombstone& tombstone, const std::set<ObjectId>& done) {
+    TombstoneRecord left = tombstone.record;
+    std::erase_if(left.objects, [&](const ObjectId& id) { return done.contains(id); });
+    const auto is_swept = [this](const ObjectId& id) { return condemned_.contains(id); };
+    // Of what is only to be named no more, the own tombstone tells as well.
+    if (!is_own(tombstone) && std::ranges::all_of(left.objects, is_swept)) left.objects.clear();
+    if (left.objects.size() == tombstone.record.objects.size()) return {};
+    if (!left.objects.empty()) HF_TRY_STATUS(put_tombstone(repository_, left));
+    return storage_.remove(tombstone.name);
 }
 
 // A fragment that came back after a crash would name what is gone, and nothing would say so.
 Status Prune::bury() {
     HF_TRY_STATUS(storage_.barrier());
-    for (const Tombstone& tombstone : tombstones_) {
-        if (waiting_.contains(tombstone.name)) continue;
-        const TombstoneRecord left = without_gone(tombstone.record);
-        if (left.objects.size() == tombstone.record.objects.size()) continue;
-        if (!left.objects.empty()) HF_TRY_STATUS(put_tombstone(repository_, left));
-        HF_TRY_STATUS(storage_.remove(tombstone.name));
-    }
+    std::set<ObjectId> done = undeleted_;
+    for (const Tombstone& tombstone : tombstones_)
+        for (const ObjectId& id : tombstone.record.objects)
+            if (!waiting_.contains(tombstone.name) && condemned_.contains(id)) done.insert(id);
+    for (const Tombstone& tombstone : tombstones_) HF_TRY_STATUS(bury(tombstone, done));
     return {};
 }
 
@@ -363,7 +380,7 @@ Result<PruneReport> Prune::run() {
     const Status done = execute();
     // What was copied before an error is kept for whoever goes on.
     const Status ended = session_->abandon();
-    HF_TRY_STATUS(done);
+    if (!done.ok()) return session_->explain(done.error());
     HF_TRY_STATUS(ended);
     return std::move(report_);
 }
@@ -385,10 +402,11 @@ Status Prune::execute() {
     HF_TRY_STATUS(bury());
     HF_TRY_STATUS(remove_old_fences());
     report_.written_bytes += session_->stored_bytes();
+    std::set<ObjectId> waiting;
     for (const Tombstone& tombstone : tombstones_)
-        for (const ObjectId& id : tombstone.record.objects)
-            if (waiting_.contains(tombstone.name) && !condemned_.contains(id) && uses_.contains(id))
-                report_.waiting_bytes += uses_.at(id).object_bytes;
+        if (waiting_.contains(tombstone.name)) waiting.insert(tombstone.record.objects.begin(), tombstone.record.objects.end());
+    for (const ObjectId& id : waiting)
+        if (!condemned_.contains(id) && uses_.contains(id)) report_.waiting_bytes += uses_.at(id).object_bytes;
     return {};
 }
 

@@ -66,9 +66,11 @@ class Prune {
     bool has_other_place(const ChunkMarker& marker, const FlatFragment& fragment, IndexPosition position) const;
     Status sweep();
     IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
-    TombstoneRecord without_gone(const TombstoneRecord& record) const;
     Status clean_index();
     Status rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record);
+    // The own one is the last.
+    bool is_own(const Tombstone& tombstone) const { return has_own_tombstone_ && &tombstone == &tombstones_.back(); }
+    Status bury(const Tombstone& tombstone, const std::set<ObjectId>& done);
     Status bury();
     Status remove_old_fences();
 
@@ -99,6 +101,7 @@ class Prune {
 
     LendingPool<Compressor> compressors_;
     std::unique_ptr<WriteSession> session_;
+    bool has_own_tombstone_ = false;
     std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
     std::set<ObjectId> condemned_;           // by those of them that may be swept
     std::set<ObjectId> undeleted_;           // points that are not to be swept after all

@@ -1,5 +1,5 @@
-"""Sixteen writers, a pruner and a checker at once, and one of them killed each second: no restore point
-that was acknowledged is lost, and a check never finds damage.
+"""Sixteen writers, some of them write-only clients, two pruners and a checker at once, and one of them killed each
+second: no restore point that was acknowledged is lost, and a check never finds damage.
 
     HOLDFAST_TEST_SECONDS=600  how long (a minute is the default)
     HOLDFAST_TEST_SEED=N       contents and choices (when a process is killed, the machine decides)
@@ -63,7 +63,9 @@ class Writer:
     def __init__(self, number, root, pool):
         self.number, self.root, self.pool = number, root, pool
         self.name = 'source%d' % number
-        self.identity = ['--host', 'host%d' % (number % 5), '--name', self.name]
+        self.is_client = number % 4 == 3
+        self.host = 'client%d' % number if self.is_client else 'host%d' % (number % 5)
+        self.identity = ['--host', self.host, '--name', self.name]
         self.rng = random.Random('%d writer %d' % (SEED, number))
         self.files, self.before = {}, []   # path -> digest; (path, content) as they were
         self.runs = []                     # [point or None, tree], oldest first: every run
@@ -120,6 +122,15 @@ class ManyWriters(E2E):
         # A third of them are on machines of their own, as far as caches go.
         self.caches = [None if i % 3 else {'HOLDFAST_CACHE_DIR': self.path('cache%d' % i)}
                        for i in range(WRITERS)]
+        for writer in self.writers:
+            if writer.is_client:
+                self.add_client(writer)
+
+    def add_client(self, writer):
+        key = self.path('key of ' + writer.name)
+        self.run_program(['key', 'add', '--write-only', '--new-key-file', key, '--host', writer.host])
+        self.caches[writer.number] = {'HOLDFAST_KEY_FILE': key,
+                                      'HOLDFAST_CACHE_DIR': self.path('cache%d' % writer.number)}
 
     def count(self, what, number=1):
         with self.lock:
@@ -172,10 +183,13 @@ class ManyWriters(E2E):
 
     def back_up_once(self, writer):
         writer.runs = writer.runs[-4:] + [[None, dict(writer.files)]]
-        result = self.run_one('backup', 'backup', writer.root, *writer.identity, allow=(0, BUSY),
+        kind = 'client' if writer.is_client else 'backup'
+        result = self.run_one(kind, 'backup', writer.root, *writer.identity, allow=(0, BUSY),
                               env=self.caches[writer.number])
         if result.status == 0:
-            writer.runs[-1][0] = result.json['sources'][0]['restore_point']
+            source = result.json['sources'][0]
+            writer.runs[-1][0] = source['restore_point']
+            self.count('%s: %s' % (kind, source['type']))
         elif result.status == BUSY:
             self.assertIn('a prune took this backup for dead', result.err)
 
@@ -261,18 +275,18 @@ class ManyWriters(E2E):
     def kill_one(self):
         if self.stop.wait(1):
             return
-        kind = self.rng.choices(('backup', 'prune', 'check', 'protect'), (5, 3, 1, 1))[0]
+        kind = self.rng.choices(('backup', 'client', 'prune', 'check', 'protect'), (4, 2, 3, 1, 1))[0]
         with self.lock:
-            process = self.pick(kind) or self.pick('backup', 'prune', 'check')
+            process = self.pick(kind) or self.pick('backup', 'client', 'prune', 'check')
             if process:
                 process.kill()
 
     def suspend_one(self):
-        """A writer that stands still, and goes on."""
+        """A writer or a pruner that stands still, and goes on."""
         if self.stop.wait(self.rng.random() * 2):
             return
         with self.lock:
-            process = self.pick('backup')
+            process = self.pick('backup', 'client') if self.rng.random() < 0.7 else self.pick('prune')
             if process is None:
                 return
             process.send_signal(signal.SIGSTOP)
@@ -305,7 +319,7 @@ class ManyWriters(E2E):
         self.storm.set()
         threads = [self.loop(self.back_up, writer) for writer in self.writers]
         threads += [self.loop(body) for body in (
-            self.prune, self.check_data, self.restore_some, self.protect_some,
+            self.prune, self.prune, self.check_data, self.restore_some, self.protect_some,
             self.kill_one, self.suspend_one, self.tear_a_lease)]
         try:
             while not self.stop.wait(1) and time.monotonic() < end:
@@ -336,7 +350,8 @@ class ManyWriters(E2E):
                 writer.change()
                 self.back_up_once(writer)
             self.assertEqual(len(writer.kept()), 2)
-        self.prune()
+        for _ in range(3):
+            self.prune()
         result = self.run_one('check', 'check', '--read-data', env=fresh)
         self.assertEqual(result.json['problems'], 0, result.describe())
         for point, _ in self.held:
@@ -345,7 +360,7 @@ class ManyWriters(E2E):
         self.assertEqual({point for point, _ in kept} - {one['id'] for one in self.points()}, set())
         for point, tree in kept:
             self.compare(point, tree, env=fresh)
-        self.assertEqual({name.split('/')[0] for name, _ in self.objects()} & {'tmp', 'tombstones'}, set())
+        self.assertEqual({name.split('/')[0] for name, _ in self.objects()} & {'tmp', 'tombstones', 'leases', 'fences'}, set())
 
     def test_killed_again_and_again(self):
         try:
@@ -362,7 +377,7 @@ class ManyWriters(E2E):
             print(told, end='', flush=True)
         self.assertEqual(self.failures, [], '\n'.join([told, *map(str, self.failures)]))
         for what in ('prune: status 0', 'prune: status -9', 'backup: status -9', 'check: status 0',
-                     'restore: status 0', 'prune: removed_restore_points', 'prune: rewritten_objects'):
+                     'restore: status 0', 'client: incremental', 'prune: removed_restore_points', 'prune: rewritten_objects'):
             self.assertGreater(self.counts.get(what, 0), 0, what + '\n' + told)
 
 

@@ -43,6 +43,8 @@ proctype clients() {
 		:: (named & ~(objects[0] | objects[1]) & ~CLAIM) != 0
 		:: else -> stored = stored | OF_WRITER; named = named | OF_WRITER
 		fi;
+		/* What a writer relies on is there. */
+		assert((named & ~(objects[0] | objects[1]) & ~stored) == 0);
 		is_needed = true; is_acknowledged = true;
 		check()
 	}
@@ -53,7 +55,7 @@ proctype prune(byte p) {
 	byte known = 0;		/* tombstones */
 	byte going = 0;
 	byte sweeps = 0, buries = 0;	/* tombstones */
-	byte held = 0, t = 0, i = 0;
+	byte held = 0, done = 0, t = 0, i = 0;
 	bool is_live = false, is_copied = false;
 
 	leases = leases | (1 << p);
@@ -81,7 +83,13 @@ proctype prune(byte p) {
 	if :: skip :: goto dead fi;
 	/* Condemn. */
 	d_step {
+#ifdef BREAK_NAMES_AGAIN_WHAT_OTHERS_CONDEMN
 		if :: going != 0 -> objects[p] = going; tombstones = tombstones | (1 << p); known = known | (1 << p) :: else fi;
+#else
+		/* And once more what is condemned already: it may be named again below, when another prune has swept it. */
+		going = going | condemned;
+		if :: going != 0 -> objects[p] = going; tombstones = tombstones | (1 << p); known = known | (1 << p) :: else fi;
+#endif
 		condemned = condemned | going; going = 0
 	}
 	if :: skip :: goto dead fi;
@@ -92,7 +100,8 @@ proctype prune(byte p) {
 		:: t < PRUNES ->
 			if
 			:: is_in(known, t) && is_in(tombstones, t) && !is_in(completed, t) ->
-				completed = completed | (1 << t); waits[t] = held
+				completed = completed | (1 << t); waits[t] = held;
+				if :: t == p -> waits[t] = waits[t] | (1 << p) :: else fi
 			:: else
 			fi;
 			t++
@@ -146,20 +155,22 @@ proctype prune(byte p) {
 	i = 0;
 	if :: skip :: goto dead fi;
 	/* The index, then the tombstones: what was let go stays condemned, for another prune may be about to delete it. */
-	named = named & ~going;
+	/* A fragment is read, and another one without what is gone put in its place; another prune may do so too. */
+	condemned = named & ~going;
+	named = (named & ~going) | condemned;
 	d_step {
+		/* What nobody may name again, in whatever tombstone. */
+		do :: t < PRUNES -> if :: is_in(buries, t) -> done = done | (going & objects[t]) :: else fi; t++ :: else -> break od;
+		t = 0;
 		do
 		:: t < PRUNES ->
 			if
-			:: is_in(buries, t) ->
-#ifdef BREAK_WHAT_IS_LET_GO_HAS_NO_TOMBSTONE
-				objects[t] = 0;
-#else
-				objects[t] = objects[t] & ~going;
-#endif
-				waits[t] = 0;
+			:: is_in(known, t) ->
+				objects[t] = objects[t] & ~done;
+				/* Of what is swept the own tombstone tells. */
+				if :: t != p && is_in(known, p) && (objects[t] & ~going) == 0 -> objects[t] = 0 :: else fi;
 				if
-				:: objects[t] == 0 -> tombstones = tombstones & ~(1 << t); completed = completed & ~(1 << t)
+				:: objects[t] == 0 -> tombstones = tombstones & ~(1 << t); completed = completed & ~(1 << t); waits[t] = 0
 				:: else
 				fi
 			:: else
@@ -167,7 +178,7 @@ proctype prune(byte p) {
 			t++
 		:: else -> break
 		od;
-		t = 0
+		t = 0; done = 0
 	}
 	leases = leases & ~(1 << p);
 	goto end;
