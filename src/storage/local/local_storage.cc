@@ -245,10 +245,18 @@ Status LocalStorage::publish(const std::string& temporary,
                              Existing existing) {
     const std::string path = path_of(name);
     const std::string directory = parent_of(name);
-    if (directory != name) HF_TRY_STATUS(ensure_directory(directory));
     if (durability == Durability::immediate && ::fsync(fd.get()) != 0)
         return Error::from_errno(errno, path);
-    HF_TRY_STATUS(take_name(temporary, name, existing));
+    for (int tries_left = 3;; --tries_left) {
+        if (directory != name) HF_TRY_STATUS(ensure_directory(directory));
+        Status taken = take_name(temporary, name, existing);
+        if (taken.ok()) break;
+        // Somebody has removed the last object of the directory, and the directory (remove_if_empty()).
+        if (taken.error().code() != ErrorCode::not_found || existing == Existing::replace || tries_left == 0)
+            return taken;
+        const std::lock_guard lock(mutex_);
+        known_directories_.erase(directory);
+    }
     if (durability == Durability::none) return {};
     bool early_barrier = false;
     {
@@ -310,7 +318,8 @@ Status LocalStorage::barrier() {
     std::set<std::string> left;
     for (const std::string& directory : directories) {
         Status done = sync_directory(directory);
-        if (done.ok()) continue;
+        // Gone with all that was in it: somebody has removed that.
+        if (done.ok() || done.error().code() == ErrorCode::not_found) continue;
         left.insert(directory);
         if (synced.ok()) synced = std::move(done);
     }
@@ -430,7 +439,17 @@ Status LocalStorage::remove(const std::string& name) {
         return errno == ENOENT ? ok_status() : Status(explain(Error::from_errno(errno, name)));
     std::lock_guard lock(mutex_);
     unsynced_directories_.insert(parent_of(path));
+    remove_if_empty(parent_of(name));
     return {};
+}
+
+// A session has directories of its own, and a restore point with marks: most of them are empty in the end. `data`
+// and its like stay.
+void LocalStorage::remove_if_empty(const std::string& directory) {
+    if (directory.find('/') == std::string::npos || ::rmdir(path_of(directory).c_str()) != 0) return;
+    known_directories_.erase(directory);
+    unsynced_directories_.erase(path_of(directory));
+    unsynced_directories_.insert(path_of(parent_of(directory)));
 }
 
 }  // namespace holdfast

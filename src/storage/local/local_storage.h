@@ -55,6 +55,8 @@ class LocalStorage final : public Storage {
     Status ensure_directory(const std::string& directory);
     // Notes it and those above it for barrier(). For who holds the mutex.
     void note_unsynced(std::string directory);
+    // The same.
+    void remove_if_empty(const std::string& directory);
     Result<std::shared_ptr<UniqueFd>> open_for_reading(const std::string& name);
 
     const std::string root_;
