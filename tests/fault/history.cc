@@ -38,6 +38,23 @@ class Script {
             return back_up(place, promise, seed, tree, walk);
         });
     }
+    void client_backup(unsigned changed_percent, Walk walk = Walk::fast) {
+        gardener_.change(tree_, changed_percent);
+        add("client's backup", [tree = std::make_shared<const ModelNode>(tree_), walk](
+                                   const Place& place, Promise& promise, std::uint64_t seed) {
+            return back_up_as_client(place, promise, seed, tree, walk);
+        });
+    }
+    void add_client() {
+        add("add client", [](const Place& place, Promise& promise, std::uint64_t) {
+            return holdfast::add_client(place, promise, "client");
+        });
+    }
+    void revoke_clients() {
+        add("revoke client", [](const Place& place, Promise& promise, std::uint64_t) {
+            return holdfast::revoke_clients(place, promise);
+        });
+    }
     void prune() {
         add("prune", [percent = below(2) == 0 ? 0u : 5u](const Place& place, Promise& promise,
                                                          std::uint64_t seed) {
@@ -113,16 +130,22 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     script.backup("first backup", 0, Walk::slow);
     if (seed % 2 == 0) script.kill_and_repeat();
     script.add_key("second");
+    script.add_client();
+    script.client_backup(0);
+    if (seed % 3 == 2) script.kill_and_repeat();
     script.backup("backup", 20);
     script.add_passphrase("one");
     script.change("delete", PointChange::remove);
     script.change("undelete", PointChange::undelete);
     script.backup("backup", 20);
+    script.client_backup(20, Walk::slow);
     script.change("hold", PointChange::hold);
     script.change("delete", PointChange::remove);
     script.prune();
     if (seed % 3 == 0) script.kill_and_repeat();
     script.rotate_keys();
+    script.client_backup(20);
+    if (seed % 2 == 0) script.kill_and_repeat();
     script.add_key("third");
     script.remove_key("first");
     script.change("release", PointChange::release);
@@ -136,10 +159,13 @@ std::vector<Operation> operations_of(std::uint64_t seed) {
     if (seed % 2 != 0) script.kill_and_repeat();
     script.backup("backup", 20);
     script.kill_and_repeat();
+    script.client_backup(20);
     script.revoke_key("second");
     script.damage();
     script.repair();
     if (seed % 2 == 0) script.kill_and_repeat();
+    script.client_backup(5);
+    script.revoke_clients();
     script.synthesize();
     if (seed % 3 == 1) script.kill_and_repeat();
     for (int i = 0; i < 8; ++i) script.change("delete", PointChange::remove);

@@ -30,6 +30,7 @@ struct Promise {
     bool is_damaged = false;             // it rotted, no more than repair makes good
     std::vector<Point> points;           // in their order; those that were deleted stay here
     std::set<std::string> keys, passphrases;            // open it; keys are names of key files
+    std::set<std::string> clients;                      // the same, of write-only clients
     std::map<std::string, SecretKey> removed_keys;      // do not
     std::set<std::string> removed_passphrases;
 };

@@ -18,6 +18,8 @@ namespace {
 
 using Point = Promise::Point;
 
+constexpr const char* client_host = "client";
+
 AccessRequest access_of(const Place& place, const std::string& key) {
     AccessRequest access;
     access.repository = place.repository();
@@ -99,13 +101,17 @@ Status init(const Place& place, Promise& promise, const std::string& key) {
     return {};
 }
 
-Status back_up(const Place& place, Promise& promise, std::uint64_t seed, const Tree& tree, Walk walk) {
-    Process process(promise.now += 60 * ns_per_second, seed);
-    HF_TRY_STATUS(process.open(place, promise));
+namespace {
+
+Status back_up_by(Process& process,
+                  const std::string& host,
+                  Promise& promise,
+                  const Tree& tree,
+                  Walk walk) {
     ModelSource source(*tree);
     SlowSource slow(source, process.clock);
     BackupOptions options;
-    options.host = "host";
+    options.host = host;
     options.name = "name";
     options.threads = 1;
     Progress progress;
@@ -116,6 +122,22 @@ Status back_up(const Place& place, Promise& promise, std::uint64_t seed, const T
     if (done.problem_count != 0) return Error(ErrorCode::internal, done.problems.front());
     promise.points.push_back({done.point, tree});
     return {};
+}
+
+}  // namespace
+
+Status back_up(const Place& place, Promise& promise, std::uint64_t seed, const Tree& tree, Walk walk) {
+    Process process(promise.now += 60 * ns_per_second, seed);
+    HF_TRY_STATUS(process.open(place, promise));
+    return back_up_by(process, "host", promise, tree, walk);
+}
+
+Status back_up_as_client(const Place& place, Promise& promise, std::uint64_t seed, const Tree& tree, Walk walk) {
+    if (promise.clients.empty()) return {};
+    Process process(promise.now += 60 * ns_per_second, seed);
+    HF_TRY(const Unlock unlock, read_key(place, *promise.clients.begin()));
+    HF_TRY_STATUS(process.open(place, unlock, place.cache()));
+    return back_up_by(process, client_host, promise, tree, walk);
 }
 
 Status prune(const Place& place, Promise& promise, std::uint64_t seed, unsigned max_dead_percent) {
@@ -212,15 +234,45 @@ Status change_point(const Place& place, Promise& promise, std::uint64_t seed, Po
     return {};
 }
 
-Status add_key_file(const Place& place, Promise& promise, const std::string& key) {
-    AddKeyRequest request;
+namespace {
+
+// Returns the key file's name. One that a failed try left, because it could not be removed either, is never overwritten.
+Result<std::string> add_key_as(const Place& place, const Promise& promise, const std::string& key, AddKeyRequest request) {
     request.access = access_of(place, *promise.keys.begin());
-    // One that a failed try left, because it could not be removed either, is never overwritten.
     const bool is_there = ::access(place.key_file(key).c_str(), F_OK) == 0;
-    const std::string name = is_there ? key + "-again" : key;
+    std::string name = is_there ? key + "-again" : key;
     request.new_key_file = place.key_file(name);
     HF_TRY_STATUS(add_key(request));
-    promise.keys.insert(name);
+    return name;
+}
+
+}  // namespace
+
+Status add_key_file(const Place& place, Promise& promise, const std::string& key) {
+    HF_TRY(std::string name, add_key_as(place, promise, key, {}));
+    promise.keys.insert(std::move(name));
+    return {};
+}
+
+Status add_client(const Place& place, Promise& promise, const std::string& key) {
+    AddKeyRequest request;
+    request.is_write_only = true;
+    request.host = client_host;
+    HF_TRY(std::string name, add_key_as(place, promise, key, std::move(request)));
+    promise.clients.insert(std::move(name));
+    return {};
+}
+
+Status revoke_clients(const Place& place, Promise& promise) {
+    const std::set<std::string> clients = promise.clients;
+    for (const std::string& name : clients) {
+        HF_TRY(const Unlock unlock, read_key(place, name));
+        const std::string id = key_slot_id_of(*unlock.key_file, KeySlotType::key_file).hex();
+        const Status revoked = revoke_key(access_of(place, *promise.keys.begin()), id);
+        if (!revoked.ok() && revoked.error().code() != ErrorCode::not_found) return revoked;
+        promise.clients.erase(name);
+        promise.removed_keys.emplace(name, *unlock.key_file);
+    }
     return {};
 }
 

@@ -28,6 +28,8 @@ enum class PointChange : std::uint8_t { remove, undelete, hold, release };
 
 Status init(const Place& place, Promise& promise, const std::string& key);
 Status back_up(const Place& place, Promise& promise, std::uint64_t seed, const Tree& tree, Walk walk);
+// By the first write-only client, if there is one.
+Status back_up_as_client(const Place& place, Promise& promise, std::uint64_t seed, const Tree& tree, Walk walk);
 Status prune(const Place& place, Promise& promise, std::uint64_t seed, unsigned max_dead_percent);
 Status synthesize(const Place& place, Promise& promise, std::uint64_t seed);
 // The disk loses some bytes of objects of every kind.
@@ -37,6 +39,9 @@ Status repair(const Place& place, Promise& promise, std::uint64_t seed);
 Status change_point(
     const Place& place, Promise& promise, std::uint64_t seed, PointChange change, std::size_t which);
 Status add_key_file(const Place& place, Promise& promise, const std::string& key);
+Status add_client(const Place& place, Promise& promise, const std::string& key);
+// All of them.
+Status revoke_clients(const Place& place, Promise& promise);
 Status remove_key_file(const Place& place, Promise& promise, const std::string& key);
 Status rotate_key_files(const Place& place, Promise& promise);
 Status revoke_key_file(const Place& place, Promise& promise, const std::string& key);

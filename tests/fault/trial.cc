@@ -51,6 +51,7 @@ Promise StateTrial::common(const Promise& before, const Promise& after) {
         both.points.back().is_held = point.is_held && other->is_held;
     }
     std::erase_if(both.keys, [&](const std::string& key) { return !after.keys.contains(key); });
+    std::erase_if(both.clients, [&](const std::string& key) { return !after.clients.contains(key); });
     std::erase_if(both.passphrases,
                   [&](const std::string& text) { return !after.passphrases.contains(text); });
     return both;
@@ -94,7 +95,9 @@ std::string StateTrial::look_at_keys() {
     const auto opens = [&](const Unlock& unlock) {
         return Process(promise_.now, seed_).open(place_, unlock, "").ok();
     };
-    for (const std::string& name : promise_.keys) {
+    std::set<std::string> names = promise_.keys;
+    names.insert(promise_.clients.begin(), promise_.clients.end());
+    for (const std::string& name : names) {
         const auto unlock = read_key(place_, name);
         if (!unlock.ok()) return "the key file " + name + ": " + unlock.error().describe();
         if (!opens(*unlock)) return "the key " + name + " does not open it";
@@ -158,6 +161,9 @@ std::string StateTrial::go_on() {
                                 : promise_.points[seed_ % promise_.points.size()].tree;
     const Status backed_up = back_up(place_, promise_, seed_, tree, Walk::fast);
     if (!backed_up.ok()) return "the next backup: " + backed_up.error().describe();
+    begin_process();
+    const Status client = back_up_as_client(place_, promise_, seed_ + 2, tree, Walk::fast);
+    if (!client.ok()) return "the client's next backup: " + client.error().describe();
     begin_process();
     const Status pruned = prune(place_, promise_, seed_ + 1, 0);
     if (!pruned.ok()) return "the next prune: " + pruned.error().describe();

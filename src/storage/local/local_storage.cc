@@ -251,7 +251,7 @@ Status LocalStorage::publish(const std::string& temporary,
         if (directory != name) HF_TRY_STATUS(ensure_directory(directory));
         Status taken = take_name(temporary, name, existing);
         if (taken.ok()) break;
-        // Somebody has removed the last object of the directory, and the directory (remove_if_empty()).
+        // Somebody has removed the last object of the directory, and the directory.
         if (taken.error().code() != ErrorCode::not_found || existing == Existing::replace || tries_left == 0)
             return taken;
         const std::lock_guard lock(mutex_);
@@ -304,12 +304,13 @@ Status LocalStorage::barrier() {
     // Who comes while another one syncs waits for it: that one has taken away what this one relies on.
     const std::lock_guard one_at_a_time(barrier_mutex_);
     std::vector<std::pair<std::string, UniqueFd>> files;
-    std::set<std::string> directories;
+    std::set<std::string> directories, shrunk;
     {
         std::lock_guard lock(mutex_);
         if (lost_) return *lost_;
         files.swap(unsynced_files_);
         directories.swap(unsynced_directories_);
+        shrunk.swap(shrunk_directories_);
     }
     Status synced;
     for (const auto& [path, fd] : files)
@@ -323,6 +324,7 @@ Status LocalStorage::barrier() {
         left.insert(directory);
         if (synced.ok()) synced = std::move(done);
     }
+    if (synced.ok()) remove_empty(shrunk);
     // What stands in them may be found and relied upon: the next barrier is of them too.
     std::lock_guard lock(mutex_);
     unsynced_directories_.merge(left);
@@ -439,17 +441,20 @@ Status LocalStorage::remove(const std::string& name) {
         return errno == ENOENT ? ok_status() : Status(explain(Error::from_errno(errno, name)));
     std::lock_guard lock(mutex_);
     unsynced_directories_.insert(parent_of(path));
-    remove_if_empty(parent_of(name));
+    // `data` and its like stay.
+    const std::string directory = parent_of(name);
+    if (directory.find('/') != std::string::npos) shrunk_directories_.insert(directory);
     return {};
 }
 
-// A session has directories of its own, and a restore point with marks: most of them are empty in the end. `data`
-// and its like stay.
-void LocalStorage::remove_if_empty(const std::string& directory) {
-    if (directory.find('/') == std::string::npos || ::rmdir(path_of(directory).c_str()) != 0) return;
-    known_directories_.erase(directory);
-    unsynced_directories_.erase(path_of(directory));
-    unsynced_directories_.insert(path_of(parent_of(directory)));
+// A session has directories of its own, and a restore point with marks: most of them are empty in the end. Once the
+// removals in them are durable: what comes back after a crash must not stand in one that was made anew.
+void LocalStorage::remove_empty(const std::set<std::string>& directories) {
+    for (const std::string& directory : directories) {
+        if (::rmdir(path_of(directory).c_str()) != 0) continue;
+        const std::lock_guard lock(mutex_);
+        known_directories_.erase(directory);
+    }
 }
 
 }  // namespace holdfast

@@ -55,8 +55,7 @@ class LocalStorage final : public Storage {
     Status ensure_directory(const std::string& directory);
     // Notes it and those above it for barrier(). For who holds the mutex.
     void note_unsynced(std::string directory);
-    // The same.
-    void remove_if_empty(const std::string& directory);
+    void remove_empty(const std::set<std::string>& directories);
     Result<std::shared_ptr<UniqueFd>> open_for_reading(const std::string& name);
 
     const std::string root_;
@@ -64,6 +63,7 @@ class LocalStorage final : public Storage {
     std::mutex mutex_;          // guards what follows
     std::uint64_t temporaries_ = 0;
     bool cleaned_ = false;
+    std::set<std::string> shrunk_directories_;  // below the root; removals in them may be not durable
     std::set<std::string> known_directories_;
     // Files and directories that barrier() has to sync. Bound: syncs early at 64 files.
     std::vector<std::pair<std::string, UniqueFd>> unsynced_files_;
