@@ -187,6 +187,62 @@ TEST_F(Client, RestsOnNothingThatIsCondemned) {
     expect_whole(again.point, tree);
 }
 
+// Its lease would be waited for until it expires, and tombstones for as long as it is there.
+TEST_F(Client, EndsItsSessionsThatHaveDied) {
+    const ModelNode tree = Gardener(17, 20).plant();
+    const auto count = [&](const char* folder) { return list_objects(*test_.storage, folder).value().size(); };
+    WriterIdentity dead = this_process("host");
+    dead.boot_id = "another boot";
+    ASSERT_TRUE(Lease::take(*open(), dead).ok());
+    WriterIdentity elsewhere = dead;
+    elsewhere.machine_id = "another machine";
+    Lease alive = Lease::take(*open(), elsewhere).value();
+    ASSERT_EQ(count("leases/"), 2u);
+    back_up(tree);
+    EXPECT_EQ(count("leases/"), 1u);
+    const auto files = [&] {
+        std::size_t found = 0;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(cache_.path()))
+            if (entry.path().native().ends_with(".session")) ++found;
+        return found;
+    };
+    EXPECT_EQ(files(), 1u);
+    // A torn note is none.
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(cache_.path()))
+        if (entry.path().native().ends_with(".session")) std::filesystem::resize_file(entry.path(), 5);
+    back_up(tree);
+    EXPECT_EQ(count("leases/"), 1u);
+    EXPECT_EQ(files(), 0u);
+}
+
+// What it has copied is believed more than what the client says, and nothing names it yet.
+TEST_F(Client, APruneThatDiedIsNoDamage) {
+    ModelNode tree = Gardener(18, 60).plant();
+    for (const char* const name : {"garbage", "needed"}) {
+        ModelNode& file = tree.children[name];
+        file.metadata.inode = 9000 + tree.children.size();
+        file.content = random_bytes(std::size_t{2} << 20);
+        file.metadata.size = file.content.size();
+    }
+    const BackupReport first = back_up(tree);
+    tree.children.erase("garbage");
+    const BackupReport second = back_up(tree);
+    test_.open();
+    test_.hook = [](std::string_view operation, const std::string& name) -> Status {
+        if (operation != "put" || !name.starts_with("index/")) return {};
+        return Error(ErrorCode::unavailable, "killed");
+    };
+    PruneOptions options;
+    options.removing = {first.point};
+    options.max_dead_percent = 0;
+    Progress progress;
+    const auto pruned = run_prune(*test_.repository, options, tester(), progress, {});
+    ASSERT_FALSE(pruned.ok());
+    EXPECT_EQ(pruned.error().code(), ErrorCode::unavailable);
+    test_.hook = {};
+    expect_whole(second.point, tree);
+}
+
 TEST_F(Client, CanReadNothingButWhatItKept) {
     ModelNode tree = Gardener(16, 60).plant();
     ModelNode large;

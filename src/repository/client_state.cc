@@ -17,7 +17,8 @@ namespace {
 // Object id, key, and the first bytes of a hash of both: a torn entry is none.
 constexpr std::size_t check_bytes = 8, entry_bytes = ObjectId::size + SecretKey::size + check_bytes;
 constexpr std::uint64_t max_key_file_bytes = 64u << 20;
-constexpr std::string_view fragment_suffix = ".fragment";
+constexpr std::string_view fragment_suffix = ".fragment", session_suffix = ".session";
+constexpr std::uint64_t max_session_bytes = 1u << 16;
 constexpr std::size_t usual_fragments = 32, max_merged_chunks = 1u << 18;
 
 Bytes encode_entry(const ObjectId& object, const SecretKey& key) {
@@ -31,6 +32,10 @@ Bytes encode_entry(const ObjectId& object, const SecretKey& key) {
 
 std::string fragment_path(const std::string& directory, Random& random) {
     return directory + '/' + ObjectId::random(random).hex() + std::string(fragment_suffix);
+}
+
+std::string session_path(const std::string& directory, const SessionId& session) {
+    return directory + '/' + session.hex() + std::string(session_suffix);
 }
 
 }  // namespace
@@ -121,18 +126,18 @@ Status ClientState::add_fragment(const IndexFragmentRecord& fragment, Random& ra
     return replace_file(fragment_path(directory_, random), FlatFragment::layout(fragment), 0600);
 }
 
-std::vector<std::string> ClientState::fragment_files() const {
+std::vector<std::string> ClientState::files_with(std::string_view suffix) const {
     std::vector<std::string> paths;
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(directory_, ignored))
-        if (entry.path().native().ends_with(fragment_suffix)) paths.push_back(entry.path().native());
+        if (entry.path().native().ends_with(suffix)) paths.push_back(entry.path().native());
     std::sort(paths.begin(), paths.end());
     return paths;
 }
 
 std::vector<std::shared_ptr<FlatFragment>> ClientState::fragments() const {
     std::vector<std::shared_ptr<FlatFragment>> result;
-    for (const std::string& path : fragment_files()) {
+    for (const std::string& path : files_with(fragment_suffix)) {
         auto fragment = FlatFragment::from_file(path);
         if (fragment.ok()) result.push_back(std::move(fragment).value());
     }
@@ -140,7 +145,7 @@ std::vector<std::shared_ptr<FlatFragment>> ClientState::fragments() const {
 }
 
 Status ClientState::tidy_fragments(const std::function<bool(const ObjectId&)>& keeps, Random& random) {
-    const std::vector<std::string> paths = fragment_files();
+    const std::vector<std::string> paths = files_with(fragment_suffix);
     bool has_lost = false;
     for (const auto& fragment : fragments())
         for (const Container& container : fragment->containers())
@@ -162,6 +167,27 @@ Status ClientState::tidy_fragments(const std::function<bool(const ObjectId&)>& k
         for (const std::string& path : merged) ::unlink(path.c_str());
     }
     return {};
+}
+
+Status ClientState::note_session(const LeaseRecord& lease) {
+    HF_TRY_STATUS(make_directories(directory_, 0700));
+    return replace_file(session_path(directory_, lease.session), encode_lease(lease), 0600);
+}
+
+void ClientState::forget_session(const SessionId& session) {
+    ::unlink(session_path(directory_, session).c_str());
+}
+
+std::vector<LeaseRecord> ClientState::sessions() const {
+    std::vector<LeaseRecord> result;
+    for (const std::string& path : files_with(session_suffix)) {
+        const auto data = read_file(path, max_session_bytes);
+        auto lease = data.ok() ? decode_lease(*data) : Result<LeaseRecord>(data.error());
+        if (lease.ok() && session_path(directory_, lease->session) == path) result.push_back(std::move(lease).value());
+        // Torn: its lease expires.
+        else if (data.ok()) ::unlink(path.c_str());
+    }
+    return result;
 }
 
 }  // namespace holdfast

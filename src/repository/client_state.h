@@ -8,12 +8,13 @@
 #include <unordered_map>
 
 #include "crypto/secret.h"
+#include "format/lease.h"
 #include "repository/flat_fragment.h"
 
 namespace holdfast {
 
-// A directory of the local cache: the keys of the client's own metadata packs and restore points, and its own index
-// fragments. All of it may be lost, whole or in part: then the next backup reads everything, and stores again what it does
+// A directory of the local cache: the keys of the client's own metadata packs and restore points, its own index
+// fragments, and its sessions that have not ended. All of it may be lost, whole or in part: then the next backup reads everything, and stores again what it does
 // not know of. Thread-safe. Memory: 80 bytes for each object whose key is kept, and of small fragments their content.
 class ClientState {
   public:
@@ -32,12 +33,17 @@ class ClientState {
     // most 262,144 chunks at a time.
     Status tidy_fragments(const std::function<bool(const ObjectId&)>& keeps, Random& random);
 
+    // Sessions that have taken a lease and not given it back, with what the lease says: the client cannot read it.
+    Status note_session(const LeaseRecord& lease);
+    void forget_session(const SessionId& session);
+    std::vector<LeaseRecord> sessions() const;
+
     // Errors: of the file system.
     Status save();
 
   private:
     explicit ClientState(std::string directory) : directory_(std::move(directory)) {}
-    std::vector<std::string> fragment_files() const;
+    std::vector<std::string> files_with(std::string_view suffix) const;
     void read_keys();
     Status write_keys();
 

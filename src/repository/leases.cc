@@ -163,6 +163,7 @@ Result<Lease> Lease::take(Repository& repository, const WriterIdentity& identity
     record.process = identity.process;
     record.process_started = identity.process_started;
     Lease lease(repository, std::move(record));
+    repository.note_own_session(lease.record_);
     HF_TRY_STATUS(lease.put());
     return lease;
 }
@@ -209,7 +210,7 @@ Status Lease::maybe_confirm() {
 }
 
 void Lease::give_back() {
-    (void)repository_->storage().remove(name_).ok();
+    if (repository_->storage().remove(name_).ok()) repository_->forget_own_session(session());
 }
 
 Result<std::set<SessionId>> list_fences(Storage& storage) {

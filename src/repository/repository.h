@@ -60,6 +60,7 @@ inline std::uint64_t inverted_time_of(TimeNs time) {
 
 // Thread-safe after open().
 class Lease;
+struct WriterIdentity;
 
 class Repository {
   public:
@@ -135,6 +136,10 @@ class Repository {
     Status look_at_own_containers();
     // Keeps what this client has to know of what it has stored. What fails costs the next backup more, no point.
     void keep_own();
+    // A client remembers its sessions until they have given back their leases, and ends those that have died.
+    void note_own_session(const LeaseRecord& lease);
+    void forget_own_session(const SessionId& session);
+    Status end_own_dead_sessions(const WriterIdentity& identity);
 
     // Shows `choose` the points of each source (or one), newest first, without the partial ones, and
     // returns what it takes: at most one of a source. Reads no point beyond that, and no index.

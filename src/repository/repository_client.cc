@@ -1,4 +1,5 @@
 // What a write-only client knows of the repository: its own objects. docs/explanation/write-only-clients.md.
+#include "repository/leases.h"
 #include "repository/repository.h"
 
 namespace holdfast {
@@ -41,6 +42,25 @@ Status Repository::look_at_own_containers() {
     const auto is_there = [&](const ObjectId& id) { return there.contains(id) && !lost.contains(id); };
     (void)own_->keep_keys(is_there).ok();
     (void)own_->tidy_fragments(is_there, random_).ok();
+    return {};
+}
+
+void Repository::note_own_session(const LeaseRecord& lease) {
+    if (own_ != nullptr) (void)own_->note_session(lease).ok();
+}
+
+void Repository::forget_own_session(const SessionId& session) {
+    if (own_ != nullptr) own_->forget_session(session);
+}
+
+Status Repository::end_own_dead_sessions(const WriterIdentity& identity) {
+    if (own_ == nullptr) return {};
+    for (const LeaseRecord& lease : own_->sessions()) {
+        if (!is_dead_here(lease, identity)) continue;
+        HF_TRY(const auto renewals, list_objects(*storage_, "leases/" + lease.session.hex()));
+        for (const ObjectInfo& info : renewals) HF_TRY_STATUS(storage_->remove(info.name));
+        own_->forget_session(lease.session);
+    }
     return {};
 }
 

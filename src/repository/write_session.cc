@@ -41,6 +41,7 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository
     if (reads) {
         HF_TRY(others, list_leases(repository));
     }
+    HF_TRY_STATUS(repository.end_own_dead_sessions(identity));
     HF_TRY(Lease lease, Lease::take(repository, identity));
     std::unique_ptr<WriteSession> session(new WriteSession(repository, std::move(lease)));
     // The lease comes before the tombstones and the index are read: a pruner that condemns something
@@ -291,7 +292,7 @@ namespace {
 
 Error gone(const Error& error) {
     return {ErrorCode::conflict,
-            "a prune took this backup for dead, and took away what it refers to: run the backup again (" +
+            "a prune took this session for dead, and took away what it refers to: run it again (" +
                 error.describe() + ')'};
 }
 

@@ -191,10 +191,12 @@ class ManyWriters(E2E):
             writer.runs[-1][0] = source['restore_point']
             self.count('%s: %s' % (kind, source['type']))
         elif result.status == BUSY:
-            self.assertIn('a prune took this backup for dead', result.err)
+            self.assertIn('a prune took this session for dead', result.err)
 
     def prune(self):
-        result = self.run_one('prune', 'prune', '--keep-last', '2')
+        result = self.run_one('prune', 'prune', '--keep-last', '2', allow=(0, BUSY))
+        if result.status == BUSY:
+            self.assertIn('a prune took this session for dead', result.err)
         if result.status == 0:
             for what in ('removed_restore_points', 'removed_objects', 'rewritten_objects', 'bytes_reclaimed'):
                 self.count('prune: ' + what, result.json[what])
@@ -351,7 +353,7 @@ class ManyWriters(E2E):
                 self.back_up_once(writer)
             self.assertEqual(len(writer.kept()), 2)
         for _ in range(3):
-            self.prune()
+            self.run_one('prune', 'prune', '--keep-last', '2')
         result = self.run_one('check', 'check', '--read-data', env=fresh)
         self.assertEqual(result.json['problems'], 0, result.describe())
         for point, _ in self.held:
