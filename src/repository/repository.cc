@@ -31,17 +31,22 @@ PointInfo known_by_name(const PointName& name, std::uint64_t object_bytes) {
 constexpr std::string_view deleted_suffix = "/deleted", held_suffix = "/held",
                            verified_suffix = "/verified", incomplete_suffix = "/incomplete";
 
-// Which points are marked.
+// What was said of points after they were stored, and of their sessions.
 struct Marks {
     std::set<RestorePointId> deleted, held, verified, incomplete;
+    std::set<SessionId> fenced;
 
     void apply(PointInfo& point) const {
         point.is_deleted = deleted.contains(point.id);
         point.is_held = held.contains(point.id);
         point.is_incomplete = incomplete.contains(point.id);
+        point.is_unverified =
+            !point.is_damaged && fenced.contains(point.record.session) && !verified.contains(point.id);
     }
 };
 
+// Before the points are listed: a prune removes those first. Without fences, which are listed after the points: who
+// stores a point after he was fenced must not pass for one that was not.
 Result<Marks> list_marks(Storage& storage) {
     Marks marks;
     HF_TRY_STATUS(storage.list("marks/", [&](const ObjectInfo& info) {
@@ -134,7 +139,7 @@ Status Repository::check_reader() const {
 
 Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source) {
     HF_TRY_STATUS(check_reader());
-    HF_TRY(const Marks marks, list_marks(*storage_));
+    HF_TRY(Marks marks, list_marks(*storage_));
     // Folded points are known from the index, which is cached; others are read one by one.
     HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
     HF_TRY_STATUS(index_after(source ? nullptr : &objects));
@@ -148,7 +153,7 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
         for (const Container& container : fragment->containers())
             if (container.header.is_claim()) claims.insert(container.header.object);
     }
-    HF_TRY(const std::set<SessionId> fenced, list_fences(*storage_));
+    HF_TRY(marks.fenced, list_fences(*storage_));
     std::vector<PointInfo> result;
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
@@ -168,8 +173,6 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
             point = std::move(*read);
         }
         marks.apply(point);
-        point.is_unverified = !point.is_damaged && fenced.contains(point.record.session) &&
-                              !marks.verified.contains(point.id);
         result.push_back(std::move(point));
     }
     return result;
@@ -178,7 +181,9 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
 Result<std::vector<PointInfo>> Repository::latest(
     std::optional<SourceId> source, const std::function<Choice(const PointInfo&)>& choose) {
     HF_TRY_STATUS(check_reader());
-    HF_TRY(const Marks marks, list_marks(*storage_));
+    HF_TRY(Marks marks, list_marks(*storage_));
+    // For who only looks, what comes in this moment may be seen either way.
+    HF_TRY(marks.fenced, list_fences(*storage_));
     std::vector<PointInfo> taken;
     std::optional<SourceId> done;
     // Names are sorted newest first within a source.
@@ -189,8 +194,8 @@ Result<std::vector<PointInfo>> Repository::latest(
         if (!read.ok() && read.error().code() == ErrorCode::not_found) return {};
         if (!read.ok()) return read.error();
         PointInfo& point = *read;
-        if (point.record.is_partial) return {};
         marks.apply(point);
+        if (point.record.is_partial || point.is_unverified) return {};
         const Choice choice = choose(point);
         if (choice == Choice::take) taken.push_back(std::move(point));
         if (choice != Choice::next_point) done = name->source;
@@ -209,9 +214,9 @@ Result<std::vector<PointInfo>> Repository::own_points(const SourceId& source) {
     HF_CHECK(keyring_->role() == KeyRole::writer);
     std::vector<PointInfo> result;
     if (own_ == nullptr) return result;
-    HF_TRY(const Marks marks, list_marks(*storage_));
-    HF_TRY(const std::set<SessionId> fenced, list_fences(*storage_));
+    HF_TRY(Marks marks, list_marks(*storage_));
     HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
+    HF_TRY(marks.fenced, list_fences(*storage_));
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
         if (!name || !own_->key(name->id)) continue;
@@ -219,8 +224,6 @@ Result<std::vector<PointInfo>> Repository::own_points(const SourceId& source) {
         if (!read.ok() && read.error().code() == ErrorCode::not_found) continue;
         HF_TRY(PointInfo point, std::move(read));
         marks.apply(point);
-        point.is_unverified = !point.is_damaged && fenced.contains(point.record.session) &&
-                              !marks.verified.contains(point.id);
         result.push_back(std::move(point));
     }
     return result;

@@ -141,8 +141,8 @@ class Repository {
     void forget_own_session(const SessionId& session);
     Status end_own_dead_sessions(const WriterIdentity& identity);
 
-    // Shows `choose` the points of each source (or one), newest first, without the partial ones, and
-    // returns what it takes: at most one of a source. Reads no point beyond that, and no index.
+    // Shows `choose` the points of each source (or one), newest first, without partial and unverified
+    // ones, and returns what it takes: at most one of a source. Reads no point beyond that, and no index.
     enum class Choice { take, next_point, next_source };
     Result<std::vector<PointInfo>> latest(std::optional<SourceId> source,
                                           const std::function<Choice(const PointInfo&)>& choose);
@@ -207,7 +207,10 @@ class Repository {
     Result<Index*> index_after(const std::vector<ObjectInfo>* points);
     Status load_index(const std::vector<ObjectInfo>* listed = nullptr);
     void load_own_index();
-    Result<std::unordered_map<std::string, std::uint64_t>> list_containers();
+    using StoredContainers = std::unordered_map<std::string, std::uint64_t>;  // name -> bytes
+    Result<StoredContainers> list_containers();
+    // Those that the index names and that are not there as it says.
+    static std::set<ObjectId> lost_containers(const Index& known, const StoredContainers& present);
     struct Loading;
     Result<bool> load_listed(Loading& loading);
     Result<bool> has_new_fragments();

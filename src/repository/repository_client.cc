@@ -30,14 +30,7 @@ Status Repository::look_at_own_containers() {
         const std::size_t id_at = name.size() < 32 ? 0 : name.size() - 32;
         if (const auto id = ObjectId::from_hex(std::string_view(name).substr(id_at))) there.insert(*id);
     }
-    std::set<ObjectId> lost;
-    for (const auto& fragment : known->fragments()) {
-        for (const Container& container : fragment->containers()) {
-            const auto found = present.find(container_name(container));
-            if (found == present.end() || found->second != container.object_bytes)
-                lost.insert(container.header.object);
-        }
-    }
+    const std::set<ObjectId> lost = lost_containers(*known, present);
     for (const ObjectId& id : lost) known->exclude(id);
     const auto is_there = [&](const ObjectId& id) { return there.contains(id) && !lost.contains(id); };
     (void)own_->keep_keys(is_there).ok();

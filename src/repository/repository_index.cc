@@ -382,8 +382,8 @@ Result<std::uint64_t> Repository::replace_fragment(const std::string& name,
     return bytes;
 }
 
-Result<std::unordered_map<std::string, std::uint64_t>> Repository::list_containers() {
-    std::unordered_map<std::string, std::uint64_t> present;
+Result<Repository::StoredContainers> Repository::list_containers() {
+    StoredContainers present;
     for (const char* folder : {"data/", "meta/", "points/"})
         HF_TRY_STATUS(storage_->list(folder, [&present](const ObjectInfo& info) {
             present.emplace(info.name, info.bytes);
@@ -392,16 +392,20 @@ Result<std::unordered_map<std::string, std::uint64_t>> Repository::list_containe
     return present;
 }
 
-Status Repository::exclude_lost_containers() {
-    HF_TRY(Index* const known, index());
-    HF_TRY(const auto present, list_containers());
-    for (const auto& fragment : known->fragments()) {
+std::set<ObjectId> Repository::lost_containers(const Index& known, const StoredContainers& present) {
+    std::set<ObjectId> lost;
+    for (const auto& fragment : known.fragments())
         for (const Container& container : fragment->containers()) {
             const auto found = present.find(container_name(container));
-            if (found == present.end() || found->second != container.object_bytes)
-                known->exclude(container.header.object);
+            if (found == present.end() || found->second != container.object_bytes) lost.insert(container.header.object);
         }
-    }
+    return lost;
+}
+
+Status Repository::exclude_lost_containers() {
+    HF_TRY(Index* const known, index());
+    HF_TRY(const StoredContainers present, list_containers());
+    for (const ObjectId& id : lost_containers(*known, present)) known->exclude(id);
     return {};
 }
 
