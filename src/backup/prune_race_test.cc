@@ -531,6 +531,117 @@ TEST(PruneRaceTest, APruneThatIsTakenForDeadTakesNothingThatIsNeeded) {
     }
 }
 
+// Two prunes at once, one of which sleeps before it condemns: each chunk stands in two packs, and each prune takes the other
+// one's for the one that stays. The other is played here.
+TEST(PruneRaceTest, APlaceThatIsNotMarkedStaysWhenTheMarkedOneIsCondemned) {
+    Race race;
+    race.tree = ModelNode{};
+    race.tree.metadata.type = EntryType::directory;
+    ModelNode& file = race.tree.children["file"];
+    file.metadata.inode = 2;
+    file.content = random_bytes(std::size_t{5} << 20);
+    file.metadata.size = file.content.size();
+    RestorePointId first{};
+    InterruptedSource interrupted(race.source, [&] {
+        const OtherProcess other(race.test);
+        BackupOptions options;
+        options.host = "host";
+        options.name = "other";
+        Progress progress;
+        ModelSource source(race.tree);
+        first = run_backup(*other.repository, source, options, progress, {}).value().point;
+    });
+    const RestorePointId second = race.test.backup(interrupted, BackupType::full).point;
+    race.test.open();
+    const auto packs = [&](Storage& storage) {
+        std::set<std::string> names;
+        const auto objects = list_objects(storage, "data/").value();
+        for (const ObjectInfo& info : objects) names.insert(info.name);
+        return names;
+    };
+    // What it would condemn: of a copy.
+    const auto copy = std::make_shared<MemoryStorage>();
+    const auto objects = list_objects(*race.test.storage, "").value();
+    for (const ObjectInfo& info : objects)
+        ASSERT_TRUE(copy->put(info.name, race.test.storage->get(info.name, 1u << 30).value(), Durability::immediate).ok());
+    const std::set<std::string> before = packs(*copy);
+    {
+        const auto repository = Repository::open(
+            std::make_unique<HookedStorage>(copy, [](std::string_view, const std::string&) { return ok_status(); }),
+            race.test.unlock, "", race.test.clock, system_random()).value();
+        Progress progress;
+        ASSERT_TRUE(run_prune(*repository, {}, pruner, progress, {}).ok());
+    }
+    const std::set<std::string> left = packs(*copy);
+    ASSERT_LT(left.size(), before.size());
+    StoppedPrune prune(race.test, "put", "tombstones/");
+    prune.run_until_it_stops();
+    TombstoneRecord tombstone;
+    for (const std::string& name : left) tombstone.objects.push_back(*ObjectId::from_hex(name.substr(name.size() - 32)));
+    ASSERT_TRUE(put_tombstone(*OtherProcess(race.test).repository, tombstone).ok());
+    for (const std::string& name : left) ASSERT_TRUE(race.test.storage->remove(name).ok());
+    prune.go_on();
+    race.test.open();
+    const auto points = race.test.repository->points(std::nullopt).value();
+    for (const PointInfo& point : points)
+        EXPECT_EQ(difference(*race.test.repository, race.tree, point.record.root, ""), "") << (point.id == second);
+    EXPECT_EQ(points.size(), 2u);
+    for (int i = 0; i < 2; ++i) {
+        OtherProcess other(race.test);
+        ASSERT_TRUE(other.prune().ok());
+        race.test.open();
+        EXPECT_EQ(wrong_with(race.test, {{first, race.tree}, {second, race.tree}}), "");
+    }
+    EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+}
+
+// Each prune beside a backup of days would leave a tombstone that repeats all earlier ones.
+TEST(PruneRaceTest, PrunesBesideALongBackupLeaveOneTombstone) {
+    Race race;
+    race.test.backup(race.source, BackupType::incremental);
+    InterruptedSource interrupted(race.source, [&] {
+        race.remove_all();
+        OtherProcess other(race.test);
+        for (int i = 0; i < 5; ++i) EXPECT_GT(other.prune().value().waiting_bytes, 0u);
+        EXPECT_EQ(list_objects(*race.test.storage, "tombstones/").value().size(), 1u);
+    });
+    const RestorePointId point = race.test.backup(interrupted, BackupType::incremental).point;
+    race.test.open();
+    EXPECT_EQ(wrong_with(race.test, {{point, race.tree}}), "");
+}
+
+// Of a repository of many terabytes.
+TEST(PruneRaceTest, ATombstoneMayNameManyContainers) {
+    Race race;
+    TombstoneRecord tombstone;
+    for (int i = 0; i < 200'000; ++i) tombstone.objects.push_back(ObjectId::random(race.test.random));
+    tombstone.knows_sessions = true;
+    ASSERT_TRUE(put_tombstone(*race.test.repository, tombstone).ok());
+    const RestorePointId point = race.test.backup(race.source, BackupType::incremental).point;
+    race.test.open();
+    EXPECT_EQ(wrong_with(race.test, {{point, race.tree}}), "");
+    prune(race.test);
+    EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+}
+
+// A prune that dies when it has removed a point leaves its marks.
+TEST(PruneRaceTest, MarksOfPointsThatAreGoneGo) {
+    Race race;
+    const PointInfo gone = [&] {
+        race.test.backup(race.source, BackupType::incremental);
+        return race.test.latest();
+    }();
+    for (const MarkKind kind : {MarkKind::deleted, MarkKind::verified})
+        ASSERT_TRUE(race.test.repository->set_mark(gone, kind, "test").ok());
+    ASSERT_TRUE(race.test.storage->remove(point_name({gone.source, gone.inverted_time, gone.id})).ok());
+    race.test.open();
+    race.test.backup(race.source, BackupType::full);
+    const PointInfo held = race.test.latest();
+    ASSERT_TRUE(race.test.repository->set_mark(held, MarkKind::held, "test").ok());
+    prune(race.test);
+    EXPECT_EQ(list_objects(*race.test.storage, "marks/").value().size(), 1u);
+}
+
 // A machine that never comes back: its lease would keep the tombstones of every prune.
 TEST(PruneRaceTest, AMachineThatNeverComesBackIsForgotten) {
     constexpr TimeNs day = TimeNs{24} * 3600 * ns_per_second;

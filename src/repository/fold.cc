@@ -45,6 +45,7 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
     FoldCandidates found;
     HF_TRY(const auto points, list_objects(*storage_, "points/"));
     HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    tidy_fragment_cache(objects);
     if (objects.size() + points.size() < fold_width) return found;
     std::set<ObjectId> superseded;
     std::set<RestorePointId> folded;

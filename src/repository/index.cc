@@ -216,6 +216,11 @@ Result<LocatedChunk> Index::locate(const ChunkId& id,
     return found;
 }
 
+bool Index::is_named(std::size_t fragment) const {
+    std::shared_lock lock(mutex_);
+    return origins_[fragment] == Origin::fragment;
+}
+
 std::set<ObjectId> Index::containers() const {
     std::shared_lock lock(mutex_);
     std::set<ObjectId> ids;

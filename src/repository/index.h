@@ -75,6 +75,8 @@ class Index {
     std::vector<std::shared_ptr<const FlatFragment>> fragments() const;
     // The ids of all containers that a stored fragment or a point names.
     std::set<ObjectId> containers() const;
+    // Whether this one of fragments() is stored, and not only made of the tables of packs.
+    bool is_named(std::size_t fragment) const;
 
   private:
     // For who holds the mutex.

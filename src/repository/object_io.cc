@@ -158,7 +158,13 @@ Bytes encode_clear_object(ObjectKind kind,
 
 namespace {
 
-constexpr std::uint64_t max_clear_record_bytes = 1u << 20;
+// Before there is a key, anybody may have written the object. A tombstone names thousands of containers, and is read by
+// who has opened the repository.
+std::uint64_t max_record_bytes_of(const EnvelopeHeader& header) {
+    constexpr std::uint64_t max_clear_record_bytes = 1u << 20;
+    const bool may_be_large = header.key_mode != KeyMode::clear || header.kind == ObjectKind::tombstone;
+    return may_be_large ? max_record_bytes : max_clear_record_bytes;
+}
 
 // Opens table and record, which end `body` (whose last byte is the body's last).
 Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
@@ -191,10 +197,7 @@ Result<ObjectEnd> open_end(EnvelopeTrailer trailer,
     ByteSpan frames = body_end.first(body_end.size() - trailer.table_bytes)
                           .last(static_cast<std::size_t>(record_bytes));
     std::uint64_t number = chunk_frames;
-    // Before there is a key, anybody may have written the object.
-    const std::uint64_t max_bytes = trailer.header.key_mode == KeyMode::clear
-                                        ? max_clear_record_bytes
-                                        : max_record_bytes;
+    const std::uint64_t max_bytes = max_record_bytes_of(trailer.header);
     for (const std::uint32_t bytes : end.table.record_frame_bytes) {
         HF_TRY(const Bytes plain, cipher.open(number++, FrameRole::record, frames.first(bytes)));
         frames = frames.subspan(bytes);

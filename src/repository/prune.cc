@@ -70,8 +70,9 @@ Status Prune::copy_chunk(const FlatFragment& fragment, IndexPosition position) {
     }
     // Condemned before, and swept meanwhile by another prune, which has stored it elsewhere.
     if (!copied.ok() && copied.error().code() == ErrorCode::not_found) {
+        if (has_other_place(fragment, position)) return {};
         HF_TRY_STATUS(repository_.update_index());
-        return has_other_place(*marker_, fragment, position) ? ok_status() : Status(copied.error());
+        return has_other_place(fragment, position) ? ok_status() : Status(copied.error());
     }
     HF_TRY(EncodedChunk copy, std::move(copied));
     progress_.bytes += copy.bytes();
@@ -105,9 +106,9 @@ Status Prune::copy_live() {
 Status Prune::condemn() {
     for (const ObjectId& id : unproven_) fates_.erase(id);
     std::set<ObjectId> objects;
-    for (const auto& [id, fate] : fates_) objects.insert(id);
     for (const Tombstone& tombstone : tombstones_)
         objects.insert(tombstone.record.objects.begin(), tombstone.record.objects.end());
+    for (const auto& [id, fate] : fates_) condemns_more_ = objects.insert(id).second || condemns_more_;
     if (objects.empty()) return {};
     TombstoneRecord record;
     record.time = repository_.clock().now();
@@ -198,6 +199,7 @@ Status Prune::mark_again() {
     std::set<RestorePointId> removed;
     for (const PointInfo& point : removed_) removed.insert(point.id);
     for (const PointInfo& point : points) {
+        HF_TRY_STATUS(session_->renew_lease());
         if (point.is_unverified) old_fences_.erase(point.record.session);
         const bool still_goes =
             removed.contains(point.id) && !point.is_held &&
@@ -246,35 +248,56 @@ Status Prune::rescue() {
     }
 }
 
-// Whether all that is needed of a chunk stands elsewhere too, in containers that stay.
-bool Prune::has_other_place(const ChunkMarker& marker,
-                            const FlatFragment& fragment,
-                            IndexPosition position) const {
-    const ChunkLocation chunk = fragment.location(position.chunk);
+namespace {
+
+// What is needed of a chunk that is marked there.
+std::vector<ChunkRange> needed_parts(const ChunkMarker& marker, const ChunkLocation& chunk, IndexPosition position) {
     const auto marked = marker.parts(position);
     std::vector<ChunkRange> needed(marked.begin(), marked.end());
-    if (needed.empty()) needed = present_ranges(chunk);
-    return std::all_of(needed.begin(), needed.end(), [&](const ChunkRange& part) {
+    return needed.empty() ? present_ranges(chunk) : needed;
+}
+
+}  // namespace
+
+// Nobody knows whether what a write-only client claims is true, nor whether what no fragment names survives a crash; and
+// what anybody has condemned may go at any moment.
+bool Prune::is_reliable(const Container& container, bool is_named) const {
+    return is_named && !container.header.is_claim() && !index_->is_condemned(container.header.object);
+}
+
+bool Prune::has_other_place(const FlatFragment& fragment, IndexPosition position) const {
+    const ChunkLocation chunk = fragment.location(position.chunk);
+    return std::ranges::all_of(needed_parts(*marker_, chunk, position), [&](const ChunkRange& part) {
         const auto located = index_->locate(chunk.id, part);
-        // Nobody knows whether what a write-only client claims is true, nor whether what no fragment names survives
-        // a crash.
-        return located.ok() && located->is_named && !located->container.header.is_claim() &&
-               !index_->is_condemned(located->container.header.object);
+        return located.ok() && is_reliable(located->container, located->is_named);
     });
+}
+
+// When there is no place to rely on, all places stay: which of them another prune is about to delete is not known.
+void Prune::keep_places(const ChunkId& id, const ChunkRange& part) {
+    Index::Containers places;
+    for (;;) {
+        const auto located = index_->locate(id, part, places);
+        if (!located.ok()) break;
+        if (is_reliable(located->container, located->is_named)) return;
+        places.insert(located->container.header.object);
+    }
+    for (const ObjectId& place : places) condemned_.erase(place);
 }
 
 void Prune::let_go_of_needed(const ChunkMarker& marker) {
     const auto fragments = index_->fragments();
     for (std::size_t number = 0; number < fragments.size(); ++number) {
         const FlatFragment& fragment = *fragments[number];
+        const bool is_named = index_->is_named(number);
         for (std::size_t i = 0; i < fragment.chunk_count(); ++i) {
             if (!marker.is_marked({number, i})) continue;
             const std::uint32_t container = fragment.container_of(i);
             if (container >= fragment.containers().size()) continue;
-            const ObjectId& object = fragment.containers()[container].header.object;
-            if (!condemned_.contains(object)) continue;
-            // Marked here: before it was copied, or because there is no other.
-            if (!has_other_place(marker, fragment, {number, i})) condemned_.erase(object);
+            if (is_reliable(fragment.containers()[container], is_named)) continue;
+            // Marked here: before it was copied, or because there is no other, or none that is still there.
+            const ChunkLocation chunk = fragment.location(i);
+            for (const ChunkRange& part : needed_parts(marker, chunk, {number, i})) keep_places(chunk.id, part);
         }
     }
 }
@@ -302,6 +325,7 @@ Status Prune::sweep() {
 }
 
 Status Prune::rewrite_fragment(const ObjectInfo& info, const IndexFragmentRecord& record) {
+    has_rewritten_ = true;
     HF_TRY(const std::uint64_t bytes, session_->replace_fragment(info.name, record));
     report_.written_bytes += bytes;
     ++report_.deleted_objects;
@@ -348,11 +372,14 @@ Status Prune::clean_index() {
 // may be about to delete it. Points that were brought back were so before their tombstone was there, which every prune
 // sees.
 Status Prune::bury(const Tombstone& tombstone, const std::set<ObjectId>& done) {
+    // One that says nothing new of what nothing was done with: each prune beside a long backup would leave one.
+    const bool is_own_needed = condemns_more_ || has_rewritten_;
     TombstoneRecord left = tombstone.record;
     std::erase_if(left.objects, [&](const ObjectId& id) { return done.contains(id); });
     const auto is_swept = [this](const ObjectId& id) { return condemned_.contains(id); };
     // Of what is only to be named no more, the own tombstone tells as well.
-    if (!is_own(tombstone) && std::ranges::all_of(left.objects, is_swept)) left.objects.clear();
+    if (!is_own(tombstone) && is_own_needed && std::ranges::all_of(left.objects, is_swept)) left.objects.clear();
+    if (is_own(tombstone) && !is_own_needed) left.objects.clear();
     if (left.objects.size() == tombstone.record.objects.size()) return {};
     if (!left.objects.empty()) HF_TRY_STATUS(put_tombstone(repository_, left));
     return storage_.remove(tombstone.name);
@@ -365,6 +392,10 @@ Status Prune::bury() {
     for (const Tombstone& tombstone : tombstones_)
         for (const ObjectId& id : tombstone.record.objects)
             if (!waiting_.contains(tombstone.name) && condemned_.contains(id)) done.insert(id);
+    // Another prune that goes on may name it again, or delete it.
+    for (const Tombstone& tombstone : tombstones_)
+        if (waiting_.contains(tombstone.name) && !is_own(tombstone))
+            for (const ObjectId& id : tombstone.record.objects) done.erase(id);
     for (const Tombstone& tombstone : tombstones_) HF_TRY_STATUS(bury(tombstone, done));
     return {};
 }
@@ -401,6 +432,7 @@ Status Prune::execute() {
     HF_TRY_STATUS(clean_index());
     HF_TRY_STATUS(bury());
     HF_TRY_STATUS(remove_old_fences());
+    HF_TRY_STATUS(repository_.remove_stray_marks());
     report_.written_bytes += session_->stored_bytes();
     std::set<ObjectId> waiting;
     for (const Tombstone& tombstone : tombstones_)

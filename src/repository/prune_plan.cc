@@ -36,6 +36,8 @@ Status Prune::look() {
     HF_TRY_STATUS(repository_.find_unindexed());
     // What is lost must not pass for the copy that is kept.
     HF_TRY_STATUS(repository_.exclude_lost_containers());
+    // What another prune has swept meanwhile stands elsewhere.
+    HF_TRY_STATUS(repository_.update_index());
     HF_TRY(index_, repository_.index());
     HF_TRY(chunks_, repository_.chunks());
     const auto salt = repository_.random().array<8>();
@@ -124,6 +126,7 @@ Status Prune::sort_points(const std::vector<PointInfo>& points) {
 Status Prune::judge_unverified() {
     std::vector<PointInfo> staying;
     for (PointInfo& point : staying_) {
+        if (session_) HF_TRY_STATUS(session_->renew_lease());
         const bool is_in_doubt = point.is_unverified && !sessions_.contains(point.record.session) &&
                                  !options_.staying.contains(point.id) && !point.is_held;
         // One that has met nothing: what another point lacks must not hide what this one lacks.

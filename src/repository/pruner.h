@@ -63,7 +63,9 @@ class Prune {
     Status rescue();
     Status mark_anew(const PointInfo& point, ChunkMarker::Damage damage);
     void let_go_of_needed(const ChunkMarker& marker);
-    bool has_other_place(const ChunkMarker& marker, const FlatFragment& fragment, IndexPosition position) const;
+    bool is_reliable(const Container& container, bool is_named) const;
+    bool has_other_place(const FlatFragment& fragment, IndexPosition position) const;
+    void keep_places(const ChunkId& id, const ChunkRange& part);
     Status sweep();
     IndexFragmentRecord without_gone(const FlatFragment& fragment) const;
     Status clean_index();
@@ -102,6 +104,8 @@ class Prune {
     LendingPool<Compressor> compressors_;
     std::unique_ptr<WriteSession> session_;
     bool has_own_tombstone_ = false;
+    bool condemns_more_ = false;             // than earlier prunes have
+    bool has_rewritten_ = false;             // a fragment
     std::vector<Tombstone> tombstones_;      // of earlier prunes and of this one
     std::set<ObjectId> condemned_;           // by those of them that may be swept
     std::set<ObjectId> undeleted_;           // points that are not to be swept after all

@@ -274,6 +274,7 @@ Status Repair::drop_from_index() {
 // salvaged.
 Status Repair::write_points_again() {
     for (const auto& [id, point] : bad_points_) {
+        HF_TRY_STATUS(session_->confirm());
         const std::string name = point_name({point.source, point.inverted_time, point.id});
         const Bytes object = encode_record_object(
             repository_.keyring().object_again(ObjectKind::restore_point, id, repository_.random()),

@@ -258,6 +258,21 @@ Status Repository::clear_mark(const PointInfo& point, MarkKind kind) {
     return storage_->barrier();
 }
 
+Status Repository::remove_stray_marks() {
+    // A mark is younger than its point: one that was listed before the points, and whose point is not, has none.
+    HF_TRY(const auto marks, list_objects(*storage_, "marks/"));
+    if (marks.empty()) return {};
+    HF_TRY(const auto objects, list_objects(*storage_, "points/"));
+    std::set<RestorePointId> there;
+    for (const ObjectInfo& info : objects)
+        if (const auto name = parse_point_name(info.name)) there.insert(name->id);
+    for (const ObjectInfo& info : marks) {
+        const auto id = RestorePointId::from_hex(info.name.substr(6, 32));
+        if (id && !there.contains(*id)) HF_TRY_STATUS(storage_->remove(info.name));
+    }
+    return {};
+}
+
 Status Repository::remove_marks(const RestorePointId& point) {
     for (const MarkKind kind : {MarkKind::deleted, MarkKind::held, MarkKind::verified, MarkKind::incomplete})
         HF_TRY_STATUS(storage_->remove(mark_name(point, kind)));

@@ -190,6 +190,8 @@ class Repository {
     Status clear_mark(const PointInfo& point, MarkKind kind);
     // All marks of a point that is no more.
     Status remove_marks(const RestorePointId& point);
+    // Those of points that are gone: a prune that died has left them.
+    Status remove_stray_marks();
 
     // Repository bytes and objects, by folder.
     struct Usage {
@@ -230,6 +232,7 @@ class Repository {
     bool names_condemned(const FlatFragment& fragment) const;
     struct FoldCandidates;
     Result<FoldCandidates> fold_candidates();
+    void tidy_fragment_cache(const std::vector<ObjectInfo>& stored) const;
 
     std::unique_ptr<Storage> storage_;
     const Clock& clock_;

@@ -50,8 +50,10 @@ Status Repository::end_own_dead_sessions(const WriterIdentity& identity) {
     if (own_ == nullptr) return {};
     for (const LeaseRecord& lease : own_->sessions()) {
         if (!is_dead_here(lease, identity)) continue;
-        HF_TRY(const auto renewals, list_objects(*storage_, "leases/" + lease.session.hex()));
-        for (const ObjectInfo& info : renewals) HF_TRY_STATUS(storage_->remove(info.name));
+        const std::string prefix = "leases/" + lease.session.hex() + '-';
+        HF_TRY(const auto leases, list_objects(*storage_, "leases/"));
+        for (const ObjectInfo& info : leases)
+            if (info.name.starts_with(prefix)) HF_TRY_STATUS(storage_->remove(info.name));
         own_->forget_session(lease.session);
     }
     return {};

@@ -1,5 +1,7 @@
 // The index of a repository: what its fragments and points say, and what nothing says.
 #include <algorithm>
+#include <filesystem>
+#include <unordered_set>
 
 #include "base/file_io.h"
 #include "repository/leases.h"
@@ -83,6 +85,22 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
     HF_TRY(IndexFragmentRecord record, decode_index_fragment(end.record));
     if (end.trailer.header.is_claim()) keep_claims_only(record);
     return cached_fragment(info.name, record);
+}
+
+// Without those that others have taken the place of, when there are more of them than of others. One that another process
+// has just stored may go with them: it is read again.
+void Repository::tidy_fragment_cache(const std::vector<ObjectInfo>& stored) const {
+    constexpr std::size_t usual_files = 64;
+    if (cache_directory_.empty()) return;
+    std::error_code ignored;
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(cache_directory_ + "/index", ignored))
+        files.push_back("index/" + entry.path().filename().string());
+    if (files.size() <= 2 * stored.size() + usual_files) return;
+    std::unordered_set<std::string> there;
+    for (const ObjectInfo& info : stored) there.insert(info.name);
+    for (const std::string& file : files)
+        if (!there.contains(file)) std::filesystem::remove(cache_directory_ + '/' + file, ignored);
 }
 
 Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
@@ -357,9 +375,12 @@ Status Repository::for_each_fragment(const VisitFragment& visit) {
             superseded.insert(ids.begin(), ids.end());
             return {};
         }));
-        HF_TRY_STATUS(for_each([&](const ObjectInfo& info, const ObjectId& id, const FlatFragment& fragment) {
+        HF_TRY_STATUS(for_each([&](const ObjectInfo& info, const ObjectId& id, const FlatFragment& fragment) -> Status {
             visited.insert(id);
-            return visit(info, fragment, superseded.contains(id));
+            Status done = visit(info, fragment, superseded.contains(id));
+            if (done.ok() || done.error().code() != ErrorCode::not_found) return done;
+            gone_now.insert(id);
+            return {};
         }));
         is_sure = gone_now.empty();
         gone.merge(gone_now);
@@ -373,6 +394,8 @@ Result<std::uint64_t> Repository::replace_fragment(const std::string& name,
     const auto old = parse_fragment_name(name);
     HF_CHECK(old.has_value());
     std::uint64_t bytes = 0;
+    // Read from a cache, perhaps: another prune may have replaced it, and each would leave one of its own.
+    HF_TRY_STATUS(storage_->head(name));
     if (!record.chunks.empty() || !record.points.empty()) {
         record.tier = old->tier;
         record.supersedes.push_back(old->id);

@@ -334,6 +334,7 @@ Status WriteSession::store_condemned_again(const RestorePointRecord& record) {
     // A prune may have stored elsewhere what it took away.
     HF_TRY_STATUS(repository_.update_index());
     HF_TRY_STATUS(repository_.exclude_lost_containers());
+    HF_TRY_STATUS(repository_.update_index());
     HF_TRY(ChunkReader* const reader, repository_.chunks());
     open_packs();
     ChunkMarker marker(*index_, *reader, repository_.keyring());

@@ -73,6 +73,8 @@ Result<ObjectInfo> MemoryStorage::head(const std::string& name) {
 
 Status MemoryStorage::list(const std::string& prefix,
                            const std::function<bool(const ObjectInfo&)>& visit) {
+    // As a disk does it: a prefix is of whole components.
+    HF_CHECK(prefix.empty() || prefix.ends_with('/'));
     std::vector<ObjectInfo> found;
     {
         std::lock_guard lock(mutex_);
