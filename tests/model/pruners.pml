@@ -10,20 +10,24 @@
  *   5       what the write-only client has stored
  * Each step is one request to the storage. Sets of containers, sessions and tombstones are bits.
  *
+ * An older prune may have condemned container 1, and waits for a backup.
+ *
  * Invariant: once an acknowledged point of the full client, or from before, needs X, it is in a container that is there.
  *
  * Each macro BREAK_... takes one rule out; tests/model/run.sh sees that spin then finds a loss. */
 
 #define PRUNES 2
+#define TOMBSTONES 3		/* of each prune one, and an older one */
+#define BACKUP (1 << 2)		/* a session that the older one waits for */
 #define CONTAINERS 6
 #define OF_WRITER (1 << 4)
 #define CLAIM (1 << 5)
 
 byte stored = 3, named = 3;
-byte objects[PRUNES];		/* what the tombstone of a prune condemns */
+byte objects[TOMBSTONES];		/* what the tombstone of a prune condemns */
 byte tombstones;		/* those that are there */
 byte completed;			/* those with which it is kept who may not know of them */
-byte waits[PRUNES];		/* who that is */
+byte waits[TOMBSTONES];		/* who that is */
 byte leases, fences;
 bool is_needed, is_acknowledged;
 
@@ -40,15 +44,17 @@ proctype clients() {
 	fi;
 	d_step {
 		if
-		:: (named & ~(objects[0] | objects[1]) & ~CLAIM) != 0
+		:: (named & ~(objects[0] | objects[1] | objects[2]) & ~CLAIM) != 0
 		:: else -> stored = stored | OF_WRITER; named = named | OF_WRITER
 		fi;
 		/* What a writer relies on is there. */
-		assert((named & ~(objects[0] | objects[1]) & ~stored) == 0);
+		assert((named & ~(objects[0] | objects[1] | objects[2]) & ~stored) == 0);
 		is_needed = true; is_acknowledged = true;
 		check()
 	}
 }
+
+proctype backup() { leases = leases & ~BACKUP }
 
 proctype prune(byte p) {
 	byte condemned = 0;	/* as far as this prune knows */
@@ -59,7 +65,7 @@ proctype prune(byte p) {
 	bool is_live = false, is_copied = false;
 
 	leases = leases | (1 << p);
-	d_step { known = tombstones; condemned = objects[0] | objects[1] }
+	d_step { known = tombstones; condemned = objects[0] | objects[1] | objects[2] }
 	/* The index, and what of it is there; then the points. */
 	d_step { going = named & stored & ~condemned }
 	/* What is not needed may go, and what is needed when there is another place. */
@@ -97,7 +103,7 @@ proctype prune(byte p) {
 	held = leases & ~(1 << p);
 	d_step {
 		do
-		:: t < PRUNES ->
+		:: t < TOMBSTONES ->
 			if
 			:: is_in(known, t) && is_in(tombstones, t) && !is_in(completed, t) ->
 				completed = completed | (1 << t); waits[t] = held;
@@ -111,14 +117,14 @@ proctype prune(byte p) {
 	}
 	/* Held for expired, rightly or not. */
 	if
-	:: (held & leases & ~fences) != 0 -> fences = fences | (held & leases)
+	:: (held & leases & ~fences & ~BACKUP) != 0 -> fences = fences | (held & leases & ~BACKUP)
 	:: skip
 	fi;
 	skip;
 	d_step {
 		t = 0;
 		do
-		:: t < PRUNES ->
+		:: t < TOMBSTONES ->
 			if
 			:: is_in(known, t) && (waits[t] & held & ~fences) == 0 ->
 				sweeps = sweeps | (1 << t); going = going | objects[t];
@@ -132,7 +138,7 @@ proctype prune(byte p) {
 	}
 #ifndef BREAK_READS_TOMBSTONES_ONCE
 	/* Another prune may have condemned meanwhile what this one relies on. */
-	condemned = condemned | objects[0] | objects[1];
+	condemned = condemned | objects[0] | objects[1] | objects[2];
 #endif
 	if :: skip :: goto dead fi;
 	/* Mark again: the index, then the points. What is needed and has no other container is let go. */
@@ -160,10 +166,19 @@ proctype prune(byte p) {
 	named = (named & ~going) | condemned;
 	d_step {
 		/* What nobody may name again, in whatever tombstone. */
-		do :: t < PRUNES -> if :: is_in(buries, t) -> done = done | (going & objects[t]) :: else fi; t++ :: else -> break od;
+		do :: t < TOMBSTONES -> if :: is_in(buries, t) -> done = done | (going & objects[t]) :: else fi; t++ :: else -> break od;
+#ifndef BREAK_BURIES_WHAT_ANOTHER_PRUNE_GOES_ON_WITH
 		t = 0;
 		do
-		:: t < PRUNES ->
+		:: t < TOMBSTONES ->
+			if :: t != p && is_in(known, t) && !is_in(buries, t) -> done = done & ~objects[t] :: else fi;
+			t++
+		:: else -> break
+		od;
+#endif
+		t = 0;
+		do
+		:: t < TOMBSTONES ->
 			if
 			:: is_in(known, t) ->
 				objects[t] = objects[t] & ~done;
@@ -194,6 +209,10 @@ end:
 init {
 	atomic {
 		if :: is_needed = true; is_acknowledged = true :: skip fi;
+		if
+		:: objects[2] = 2; tombstones = 1 << 2; completed = 1 << 2; waits[2] = BACKUP; leases = BACKUP; run backup()
+		:: skip
+		fi;
 		run prune(0); run prune(1); run clients()
 	}
 }
