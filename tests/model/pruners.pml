@@ -30,6 +30,7 @@ byte completed;			/* those with which it is kept who may not know of them */
 byte waits[TOMBSTONES];		/* who that is */
 byte leases, fences;
 bool is_needed, is_acknowledged;
+bool has_older;			/* tombstone; then there is no write-only client */
 
 inline check() { assert(!is_acknowledged || (stored & ~CLAIM) != 0) }
 
@@ -39,7 +40,7 @@ inline check() { assert(!is_acknowledged || (stored & ~CLAIM) != 0) }
  * other models. */
 proctype clients() {
 	if
-	:: d_step { stored = stored | CLAIM; named = named | CLAIM; is_needed = true }
+	:: d_step { !has_older -> stored = stored | CLAIM; named = named | CLAIM; is_needed = true }
 	:: skip
 	fi;
 	d_step {
@@ -210,7 +211,7 @@ init {
 	atomic {
 		if :: is_needed = true; is_acknowledged = true :: skip fi;
 		if
-		:: objects[2] = 2; tombstones = 1 << 2; completed = 1 << 2; waits[2] = BACKUP; leases = BACKUP; run backup()
+		:: objects[2] = 2; tombstones = 1 << 2; completed = 1 << 2; waits[2] = BACKUP; leases = BACKUP; has_older = true; run backup()
 		:: skip
 		fi;
 		run prune(0); run prune(1); run clients()
