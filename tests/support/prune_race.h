@@ -1,6 +1,11 @@
 // What tests of prune share: what each restore point must be, and others that go on beside a backup.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
 #include "repository/prune.h"
 #include "support/model_backup.h"
 
@@ -98,6 +103,75 @@ struct OtherProcess {
         return run_prune(*repository, {}, pruner, progress, {});
     }
 };
+
+// A prune in a thread of its own, which stops before a request; it may die after that.
+class StoppedPrune {
+  public:
+    enum class End { completes, dies, either };
+    StoppedPrune(TestRepository& test, std::string operation, std::string folder, End end = End::completes,
+                 PruneOptions options = {}, const WriterIdentity& identity = pruner)
+        : operation_(std::move(operation)), folder_(std::move(folder)), end_(end), options_(std::move(options)),
+          identity_(identity) {
+        auto storage = std::make_unique<HookedStorage>(
+            test.storage, [this](std::string_view asked, const std::string& name) -> Status {
+                if (has_stopped_ && end_ == End::dies) return Error(ErrorCode::unavailable, "killed");
+                if (asked != operation_ || !name.starts_with(folder_) || std::exchange(has_stopped_, true))
+                    return {};
+                stopped_.set_value();
+                go_on_.get_future().wait();
+                return {};
+            });
+        repository_ =
+            Repository::open(std::move(storage), test.unlock, "", test.clock, system_random()).value();
+    }
+    void run_until_it_stops() {
+        thread_ = std::jthread([this] {
+            Progress progress;
+            const auto pruned = run_prune(*repository_, options_, identity_, progress, {});
+            if (end_ != End::either) {
+                EXPECT_EQ(pruned.ok(), end_ == End::completes);
+            }
+        });
+        stopped_.get_future().wait();
+    }
+    void go_on() {
+        go_on_.set_value();
+        thread_.join();
+    }
+
+  private:
+    const std::string operation_, folder_;
+    const End end_;
+    const PruneOptions options_;
+    const WriterIdentity identity_;
+    bool has_stopped_ = false;
+    std::promise<void> stopped_, go_on_;
+    std::unique_ptr<Repository> repository_;
+    std::jthread thread_;
+};
+
+// Three directories that stand in nodes of their own.
+inline ModelNode three_directories(TimeNs mtime) {
+    std::mt19937_64 random(5);
+    std::uint64_t inode = 1;
+    ModelNode root;
+    root.metadata.type = EntryType::directory;
+    root.metadata.inode = inode++;
+    for (const char* const name : {"a", "b", "c"}) {
+        ModelNode& directory = root.children[name];
+        directory.metadata = root.metadata;
+        directory.metadata.inode = inode++;
+        for (int i = 0; i < 100; ++i) {
+            ModelNode& file = directory.children["a rather long name " + std::to_string(i)];
+            file.metadata.inode = inode++;
+            file.metadata.mtime = file.metadata.ctime = mtime;
+            file.content.resize(1500);
+            for (std::uint8_t& byte : file.content) byte = static_cast<std::uint8_t>(random());
+            file.metadata.size = file.content.size();
+        }
+    }
+    return root;
+}
 
 struct Race {
     TestRepository test;
