@@ -1,9 +1,12 @@
 // Backups by a write-only client, which reads nothing back but what it kept the keys of.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "repository/client_state.h"
 #include "repository/marks.h"
 #include "repository/prune.h"
 #include "support/model_backup.h"
@@ -185,6 +188,45 @@ TEST_F(Client, RestsOnNothingThatIsCondemned) {
     EXPECT_GT(again.stored_bytes, first.stored_bytes * 9 / 10);
     prune({});
     expect_whole(again.point, tree);
+}
+
+// A parent that it cannot read would have each run begin anew.
+TEST_F(Client, ForgetsAPointForGood) {
+    const ModelNode tree = Gardener(19, 20).plant();
+    const RestorePointId point = back_up(tree).point;
+    const SourceId source = test_.repository->keyring().source_id("host", "name");
+    ASSERT_EQ(open()->own_points(source).value().size(), 1u);
+    open()->forget_own_point(point);
+    EXPECT_TRUE(open()->own_points(source).value().empty());
+    EXPECT_EQ(back_up(tree).type, BackupType::full);
+    EXPECT_EQ(back_up(tree).type, BackupType::incremental);
+}
+
+// Two runs of one client at once: what one keeps is not lost by the other.
+TEST(ClientStateTest, TwoRunsKeepWhatBothHaveStored) {
+    const TemporaryDirectory directory;
+    constexpr int runs = 2, rounds = 100, keys = 5;
+    std::vector<ObjectId> ids(runs * rounds * keys);
+    for (ObjectId& id : ids) id = ObjectId::random(system_random());
+    const SecretKey key(system_random().array<32>());
+    {
+        std::vector<std::jthread> threads;
+        for (int run = 0; run < runs; ++run)
+            threads.emplace_back([&, run] {
+                const auto state = ClientState::open(directory.path() + "/client");
+                for (int i = 0; i < rounds * keys; ++i) {
+                    state->add_key(ids[static_cast<std::size_t>(run * rounds * keys + i)], key);
+                    if (i % keys != keys - 1) continue;
+                    EXPECT_TRUE(state->save().ok());
+                }
+            });
+    }
+    const auto state = ClientState::open(directory.path() + "/client");
+    for (const ObjectId& id : ids) {
+        const auto kept = state->key(id);
+        ASSERT_TRUE(kept);
+        EXPECT_TRUE(std::ranges::equal(kept->bytes(), key.bytes()));
+    }
 }
 
 // Its lease would be waited for until it expires, and tombstones for as long as it is there.
