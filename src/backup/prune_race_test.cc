@@ -69,8 +69,10 @@ TEST(PruneRaceTest, ABackupThatIsTakenForDeadIsNeverAcknowledgedHalf) {
     EXPECT_EQ(report.error().code(), ErrorCode::conflict);
     // Its point is nobody's parent, and not the latest: the next backup is whole.
     race.test.open();
-    const auto take = [](const PointInfo&) { return Repository::Choice::take; };
-    EXPECT_TRUE(race.test.repository->latest(std::nullopt, take).value().empty());
+    const auto choose = [](const PointInfo& point) {
+        return point.is_deleted ? Repository::Choice::next_point : Repository::Choice::take;
+    };
+    EXPECT_TRUE(race.test.repository->latest(std::nullopt, choose).value().empty());
     const BackupReport next = race.test.backup(race.source, BackupType::incremental);
     EXPECT_EQ(next.type, BackupType::full);
     const Entry root = race.test.latest().record.root;

@@ -181,9 +181,7 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
 Result<std::vector<PointInfo>> Repository::latest(
     std::optional<SourceId> source, const std::function<Choice(const PointInfo&)>& choose) {
     HF_TRY_STATUS(check_reader());
-    HF_TRY(Marks marks, list_marks(*storage_));
-    // For who only looks, what comes in this moment may be seen either way.
-    HF_TRY(marks.fenced, list_fences(*storage_));
+    HF_TRY(const Marks marks, list_marks(*storage_));
     std::vector<PointInfo> taken;
     std::optional<SourceId> done;
     // Names are sorted newest first within a source.
@@ -194,8 +192,8 @@ Result<std::vector<PointInfo>> Repository::latest(
         if (!read.ok() && read.error().code() == ErrorCode::not_found) return {};
         if (!read.ok()) return read.error();
         PointInfo& point = *read;
+        if (point.record.is_partial) return {};
         marks.apply(point);
-        if (point.record.is_partial || point.is_unverified) return {};
         const Choice choice = choose(point);
         if (choice == Choice::take) taken.push_back(std::move(point));
         if (choice != Choice::next_point) done = name->source;

@@ -141,8 +141,9 @@ class Repository {
     void forget_own_session(const SessionId& session);
     Status end_own_dead_sessions(const WriterIdentity& identity);
 
-    // Shows `choose` the points of each source (or one), newest first, without partial and unverified
-    // ones, and returns what it takes: at most one of a source. Reads no point beyond that, and no index.
+    // Shows `choose` the points of each source (or one), newest first, without the partial ones, and
+    // returns what it takes: at most one of a source. Reads no point beyond that, no index and no fences (a request
+    // more): a session that could not verify its point has marked it deleted.
     enum class Choice { take, next_point, next_source };
     Result<std::vector<PointInfo>> latest(std::optional<SourceId> source,
                                           const std::function<Choice(const PointInfo&)>& choose);

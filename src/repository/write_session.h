@@ -87,6 +87,7 @@ class WriteSession {
     Status store_condemned_again(const RestorePointRecord& record);
     Status verify_if_fenced(const PointName& name);
     Status confirm_end();
+    Status hide_unless(Status done, const PointName& name);
     Status set_verified(const RestorePointId& point);
     Status store_again(const ChunkId& id, const ChunkRange& part);
     void fold();
