@@ -148,8 +148,13 @@ proctype writer(byte w) {
 	if
 	:: may_die(); read_index(usable);
 		may_die();
+#ifdef BREAK_FOLDS_WITHOUT_LEASE
+		d_step { i = 0; do :: i < CONTAINERS -> named[i] = named[i] || usable[i]; i++
+			:: else -> break od; forget(usable, CONTAINERS) }
+#else
 		confirm(i = 0; do :: i < CONTAINERS -> named[i] = named[i] || usable[i]; i++
 			:: else -> break od; forget(usable, CONTAINERS))
+#endif
 	:: skip
 	fi;
 	may_die(); d_step { lease[w] = false; has = false; forget(condemned, CONTAINERS) }
