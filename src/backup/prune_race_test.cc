@@ -79,7 +79,23 @@ TEST(PruneRaceTest, ABackupThatIsTakenForDeadIsNeverAcknowledgedHalf) {
     EXPECT_EQ(difference(*race.test.repository, race.tree, root, ""), "");
 }
 
-// The same, but the pruner has only condemned what the writer relies on: it stores it again.
+// A last look for the lease that fails says nothing about the point.
+TEST(PruneRaceTest, ABackupOfWhichTheLastRequestFailsIsTheNextParent) {
+    Race race;
+    bool has_point = false;
+    race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        has_point = has_point || (operation == "put" && name.starts_with("points/"));
+        if (!has_point || operation != "head" || !name.starts_with("leases/")) return {};
+        return Error(ErrorCode::unavailable, "the network");
+    };
+    EXPECT_EQ(race.test.try_backup(race.source, BackupType::full).error().code(), ErrorCode::unavailable);
+    race.test.hook = {};
+    race.test.open();
+    ASSERT_FALSE(race.test.latest().is_deleted);
+    EXPECT_EQ(race.test.backup(race.source, BackupType::incremental).type, BackupType::incremental);
+}
+
+// A suspended writer again; the pruner has only condemned what it relies on: it stores it again.
 TEST(PruneRaceTest, AFencedBackupStoresAgainWhatIsCondemned) {
     Race race;
     race.test.backup(race.source, BackupType::incremental);

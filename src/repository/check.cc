@@ -434,11 +434,11 @@ bool Check::check_run(const Run& run) {
     }
     const auto located =
         index_->locate(run.chunk, part, bad == bad_chunks_.end() ? bad_containers_ : also_bad);
-    if (located.ok() && unindexed_.contains(located->container.header.object)) {
+    if (!needs_unindexed_ && located.ok() && unindexed_.contains(located->container.header.object)) {
         // A prune that is at work, or was killed, copies what a write-only client has stored, and is believed more.
         also_bad.insert(bad_containers_.begin(), bad_containers_.end());
         also_bad.insert(unindexed_.begin(), unindexed_.end());
-        needs_unindexed_ = needs_unindexed_ || !index_->locate(run.chunk, part, also_bad).ok();
+        needs_unindexed_ = !index_->locate(run.chunk, part, also_bad).ok();
     }
     const bool can_be_had =
         located.ok() && located->location.purpose == ChunkPurpose::data &&

@@ -14,8 +14,9 @@
 namespace holdfast {
 
 // A directory of the local cache: the keys of the client's own metadata packs and restore points, its own index
-// fragments, and its sessions that have not ended. All of it may be lost, whole or in part: then the next backup reads everything, and stores again what it does
-// not know of. Thread-safe. Memory: 80 bytes for each object whose key is kept, and of small fragments their content.
+// fragments, and its sessions that have not ended. All of it may be lost, whole or in part: then the next backup reads
+// everything, and stores again what it does not know of. Thread-safe. Memory: 80 bytes for each object whose key is
+// kept, and of small fragments their content.
 class ClientState {
   public:
     // The directory is made when something is kept. What is torn or damaged in it counts as lost.

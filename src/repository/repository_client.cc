@@ -48,10 +48,12 @@ void Repository::forget_own_session(const SessionId& session) {
 
 Status Repository::end_own_dead_sessions(const WriterIdentity& identity) {
     if (own_ == nullptr) return {};
-    for (const LeaseRecord& lease : own_->sessions()) {
-        if (!is_dead_here(lease, identity)) continue;
+    std::vector<LeaseRecord> dead = own_->sessions();
+    std::erase_if(dead, [&](const LeaseRecord& lease) { return !is_dead_here(lease, identity); });
+    if (dead.empty()) return {};
+    HF_TRY(const auto leases, list_objects(*storage_, "leases/"));
+    for (const LeaseRecord& lease : dead) {
         const std::string prefix = "leases/" + lease.session.hex() + '-';
-        HF_TRY(const auto leases, list_objects(*storage_, "leases/"));
         for (const ObjectInfo& info : leases)
             if (info.name.starts_with(prefix)) HF_TRY_STATUS(storage_->remove(info.name));
         own_->forget_session(lease.session);

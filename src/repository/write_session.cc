@@ -261,30 +261,35 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
     // fence before it listed the points.
     HF_TRY(const bool fenced, is_fenced(repository_, id()));
     // One that cannot be verified stays, and is hidden: a fold may have named it, so only a prune takes it.
-    if (fenced) HF_TRY_STATUS(hide_unless(verify(record, name.id), name));
+    if (fenced) {
+        Status verified = verify(record, name.id);
+        if (!verified.ok()) hide(name.id);
+        HF_TRY_STATUS(std::move(verified));
+    }
     remove_partial();
     fold();
     // A fence that came after the point: the pruner sees the point, and takes away nothing of it. Looked for while
     // the lease is there, and once more when it is not, for without a lease a point that is not verified goes.
     if (!fenced) HF_TRY_STATUS(verify_if_fenced(name));
-    HF_TRY_STATUS(hide_unless(confirm_end(), name));
+    HF_TRY_STATUS(confirm_end(name.id));
     lease_.give_back();
     if (!fenced) HF_TRY_STATUS(verify_if_fenced(name));
     return Committed{name.id, stored_bytes_};
 }
 
 // Nobody must take for the latest what is not acknowledged, and may lack something.
-Status WriteSession::hide_unless(Status done, const PointName& name) {
+void WriteSession::hide(const RestorePointId& id) {
     PointInfo point;
-    point.id = name.id;
-    if (!done.ok()) (void)repository_.set_mark(point, MarkKind::deleted, "never acknowledged").ok();
-    return done;
+    point.id = id;
+    (void)repository_.set_mark(point, MarkKind::deleted, "never acknowledged").ok();
 }
 
 // When this session was forgotten nobody waits for it, nor looks whether its point is whole: that must not be believed.
-Status WriteSession::confirm_end() {
+// A request that fails says nothing of that: the point stays as it is, and the next backup's parent.
+Status WriteSession::confirm_end(const RestorePointId& point) {
     Status held = lease_.confirm();
     if (held.ok() || held.error().code() != ErrorCode::conflict) return held;
+    hide(point);
     const auto fenced = put_fence(repository_, id());
     return fenced.ok() ? std::move(held) : Status(fenced.error());
 }

@@ -86,8 +86,8 @@ class WriteSession {
     Result<bool> read_condemned();
     Status store_condemned_again(const RestorePointRecord& record);
     Status verify_if_fenced(const PointName& name);
-    Status confirm_end();
-    Status hide_unless(Status done, const PointName& name);
+    Status confirm_end(const RestorePointId& point);
+    void hide(const RestorePointId& id);
     Status set_verified(const RestorePointId& point);
     Status store_again(const ChunkId& id, const ChunkRange& part);
     void fold();
