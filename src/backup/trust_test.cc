@@ -1,6 +1,7 @@
 // Write-only clients that lie: what they claim harms nobody else.
 #include <gtest/gtest.h>
 
+#include "repository/leases.h"
 #include "repository/marks.h"
 #include "repository/prune.h"
 #include "repository/repair.h"
@@ -218,6 +219,20 @@ TEST_F(Trust, AClientTakesNoPointAway) {
     prune_with_rewriting();
     test_.open();
     EXPECT_TRUE(test_.repository->points(std::nullopt)->empty());
+}
+
+// It could not verify the point, and says so to who asks for the latest; that is no damage. A point that is whole it
+// cannot hide unseen.
+TEST_F(Trust, AClientHidesItsUnverifiedPointWithoutAProblem) {
+    const auto hostile = client("victim");
+    back_up(*hostile, tree_, "victim");
+    const PointInfo point = latest("victim");
+    ASSERT_TRUE(hostile->set_mark(point, MarkKind::deleted, "never acknowledged").ok());
+    EXPECT_EQ(test_.check().problem_count, 1u);
+    ASSERT_TRUE(put_fence(*test_.repository, point.record.session).ok());
+    EXPECT_EQ(test_.check().problem_count, 0u);
+    ASSERT_TRUE(test_.storage->remove(point_name({point.source, point.inverted_time, point.id})).ok());
+    EXPECT_EQ(test_.check().problem_count, 0u);
 }
 
 TEST_F(Trust, RetentionTakesAPointInSpiteOfAClientsMark) {

@@ -61,6 +61,7 @@ class Check {
     void check_folded_points();
     Status check_end(const std::string& name, const EnvelopeTrailer& trailer, const Parity& parity);
     void container_problem(const StoredContainer& stored, const Error& error);
+    bool hides_unverified(const std::string& mark);
     void check_other_objects();
     void check_clear_object(const std::string& name, ObjectKind kind);
     Status check_points(const std::vector<PointInfo>& points);
@@ -361,6 +362,21 @@ bool may_be_clients(const std::string& name, ObjectKind kind) {
 
 }  // namespace
 
+// A session that cannot verify its restore point hides it, a client's too: that deceives nobody.
+bool Check::hides_unverified(const std::string& name) {
+    const auto id = name.ends_with("/deleted") ? RestorePointId::from_hex(name.substr(6, 32)) : std::nullopt;
+    if (!id) return false;
+    // The mark may have been written after the points were listed.
+    const auto points = repository_.points(std::nullopt);
+    if (!points.ok()) return false;
+    const auto hidden = std::find_if(points->begin(), points->end(),
+                                     [&id](const PointInfo& point) { return point.id == *id; });
+    if (hidden == points->end()) return true;
+    // A client's own fence would prove nothing.
+    const auto fenced = is_fenced_by_pruner(repository_, hidden->record.session);
+    return hidden->is_unverified && fenced.ok() && *fenced;
+}
+
 // Objects that hold no chunks: points without data, fragments, leases, marks, keys.
 void Check::check_other_objects() {
     for (const auto& [name, bytes] : objects_) {
@@ -405,7 +421,7 @@ void Check::check_other_objects() {
         else if (end->trailer.header.key_mode == KeyMode::clear &&
                  !check_epoch_signature(*end, repository_.keyring()).ok())
             problem(name + ": not signed by anybody who can read the repository");
-        else if (end->trailer.header.is_claim() && !may_be_clients(name, kind))
+        else if (end->trailer.header.is_claim() && !may_be_clients(name, kind) && !hides_unverified(name))
             problem(name + ": stored by a write-only client, which has no say in this");
         std::lock_guard lock(mutex_);
         report_.read_bytes += bytes;
