@@ -2,48 +2,32 @@
 
 #include <charconv>
 
+#include "base/quantity.h"
 #include "base/worker_pool.h"
 #include "repository/check.h"
 
 namespace holdfast {
 namespace {
 
-// What an amount's last letter stands for.
-struct Unit {
-    char letter;
-    std::uint64_t factor;
-    std::uint64_t ReadBudget::*bytes;
-    TimeNs ReadBudget::*time;
-};
-constexpr Unit units[] = {
-    {'%', 1, &ReadBudget::percent, nullptr},
-    {'K', 1u << 10, &ReadBudget::bytes, nullptr},
-    {'M', 1u << 20, &ReadBudget::bytes, nullptr},
-    {'G', 1u << 30, &ReadBudget::bytes, nullptr},
-    {'T', std::uint64_t{1} << 40, &ReadBudget::bytes, nullptr},
-    {'s', ns_per_second, nullptr, &ReadBudget::time},
-    {'m', 60 * ns_per_second, nullptr, &ReadBudget::time},
-    {'h', 3600 * ns_per_second, nullptr, &ReadBudget::time},
-};
-
 Result<ReadBudget> parse_budget(const std::string& text) {
     ReadBudget budget;
     if (text == "all") return budget;
     const Error wrong(ErrorCode::invalid_argument,
                       "--read-data=" + text + ": an amount is 10%, 20G (K, M, G, T) or 90m (s, m, h)");
-    std::uint64_t count = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, count);
-    if (error != std::errc() || rest + 1 != end || count == 0) return wrong;
-    for (const Unit& unit : units) {
-        if (unit.letter != *rest) continue;
-        const auto limit = static_cast<std::uint64_t>(INT64_MAX) / unit.factor;
-        if (count > (unit.letter == '%' ? 100 : limit)) return wrong;
-        if (unit.bytes != nullptr) budget.*unit.bytes = count * unit.factor;
-        else budget.*unit.time = static_cast<TimeNs>(count * unit.factor);
+    if (text.ends_with('%')) {
+        const char* const end = text.data() + text.size() - 1;
+        const auto [rest, error] = std::from_chars(text.data(), end, budget.percent);
+        if (error != std::errc() || rest != end || budget.percent == 0 || budget.percent > 100) return wrong;
         return budget;
     }
-    return wrong;
+    // Without a letter nobody knows what it is of.
+    const bool has_letter = !text.empty() && (text.back() < '0' || text.back() > '9');
+    const auto bytes = parse_byte_count(text);
+    const auto time = parse_duration(text);
+    if (!has_letter || (!bytes.ok() && !time.ok())) return wrong;
+    if (bytes.ok()) budget.bytes = *bytes;
+    else budget.time = *time;
+    return budget;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/file_io.h"
+#include "base/quantity.h"
 #include "crypto/digest.h"
 #include "repository/repository.h"
 
@@ -163,6 +164,15 @@ Result<ResolvedAccess> resolve_access(const AccessRequest& request) {
     access.repository = r.repository.value_or(places.repository);
     if (!r.cache_directory) r.cache_directory = environment("HOLDFAST_CACHE_DIR");
     access.cache_directory = r.cache_directory.value_or(places.cache);
+    if (!r.ca_file) r.ca_file = environment("HOLDFAST_CA_FILE");
+    access.storage.ca_file = r.ca_file.value_or("");
+    access.storage.stop = r.stop;
+    if (r.limit_upload) {
+        HF_TRY(access.storage.limits.upload_bytes_per_second, parse_byte_count(*r.limit_upload));
+    }
+    if (r.limit_download) {
+        HF_TRY(access.storage.limits.download_bytes_per_second, parse_byte_count(*r.limit_download));
+    }
     return access;
 }
 
@@ -176,10 +186,10 @@ Status check_key_place(const AccessRequest& request) {
                      "--key-file, or unset HOLDFAST_KEY_FILE for one in the default place");
 }
 
-Result<std::unique_ptr<Storage>> create_storage(const std::string& url) {
-    auto storage = open_storage(url, OpenMode::create);
+Result<std::unique_ptr<Storage>> create_storage(const std::string& url, const StorageOptions& options) {
+    auto storage = open_storage(url, OpenMode::create, options);
     if (storage.ok() || storage.error().code() != ErrorCode::already_exists) return storage;
-    HF_TRY(const auto existing, open_storage(url, OpenMode::existing));
+    HF_TRY(const auto existing, open_storage(url, OpenMode::existing, options));
     if (!read_config(*existing).ok()) return storage;
     return Error(ErrorCode::already_exists,
                  "there is a repository already at " + existing->description());
@@ -201,7 +211,7 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
     // All that can be refused is refused before anything is made.
     HF_TRY(const std::optional<std::string> passphrase, read_passphrase(access.request));
     HF_TRY_STATUS(check_key_place(access.request));
-    HF_TRY(const std::unique_ptr<Storage> storage, create_storage(access.repository));
+    HF_TRY(const std::unique_ptr<Storage> storage, create_storage(access.repository, access.storage));
     InitResponse response;
     response.repository = storage->description();
     bool is_key_written = false;
@@ -226,7 +236,7 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
 }
 
 Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access) {
-    auto storage = open_storage(access.repository, OpenMode::existing);
+    auto storage = open_storage(access.repository, OpenMode::existing, access.storage);
     if (!storage.ok()) {
         if (storage.error().code() == ErrorCode::not_found)
             return Error(ErrorCode::not_found, "no repository at " + access.repository);

@@ -3,12 +3,14 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/secret.h"
 #include "format/ids.h"
+#include "storage/storage.h"
 
 namespace holdfast {
 
@@ -21,6 +23,12 @@ struct AccessRequest {
     std::optional<std::string> passphrase_file;
     std::optional<std::string> passphrase_command;
     std::optional<std::string> cache_directory;
+    // Certificates that are trusted, in PEM; unset: HOLDFAST_CA_FILE, AWS_CA_BUNDLE, the system's.
+    std::optional<std::string> ca_file;
+    // Bytes a second, as parse_byte_count() reads them.
+    std::optional<std::string> limit_upload, limit_download;
+    // Ends what waits for a storage.
+    std::stop_token stop;
 };
 
 // Places that belong to this user. Root: /var/lib/holdfast, /etc/holdfast, /var/cache/holdfast; any
@@ -39,8 +47,9 @@ struct ResolvedAccess {
     bool is_default = false;  // the embedded repository, which the first backup makes
     AccessRequest request;    // with the environment applied
     std::string cache_directory;
+    StorageOptions storage;
 };
-// Errors: invalid_argument when more than one kind of key is given.
+// Errors: invalid_argument when more than one kind of key is given, or a rate is none.
 Result<ResolvedAccess> resolve_access(const AccessRequest& request);
 
 struct InitResponse {

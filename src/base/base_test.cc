@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/backoff.h"
 #include "base/bounded_queue.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/file_io.h"
 #include "base/mapped_file.h"
+#include "base/quantity.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "base/worker_pool.h"
 #include "support/temporary_directory.h"
@@ -130,6 +133,29 @@ TEST(BoundedQueueTest, AbortReleasesBothSides) {
     queue.abort();
     blocked.join();
     EXPECT_FALSE(queue.pop().has_value());
+}
+
+TEST(QuantityTest, IsReadWithItsUnit) {
+    EXPECT_EQ(*parse_byte_count("20M"), 20u << 20);
+    EXPECT_EQ(*parse_byte_count("7"), 7u);
+    EXPECT_EQ(*parse_duration("2d"), 2 * 86'400 * ns_per_second);
+    for (const char* const text : {"", "M", "0M", "-1M", "1.5M", "1MB", "1m ", "99999999999T", "18446744073709551616"})
+        EXPECT_FALSE(parse_byte_count(text).ok()) << text;
+    for (const char* const text : {"", "20", "0s", "1y", "999999999w"}) EXPECT_FALSE(parse_duration(text).ok()) << text;
+}
+
+TEST(BackoffTest, WaitsLongerEachTimeAndThenStops) {
+    Backoff backoff({ns_per_second / 1000, ns_per_second / 250, ns_per_second / 20}, system_clock(), system_random());
+    const TimeNs begin = system_clock().monotonic();
+    int waits = 0;
+    while (backoff.wait({})) ++waits;
+    EXPECT_GE(waits, 10);
+    EXPECT_LE(waits, 30);
+    EXPECT_GE(system_clock().monotonic() - begin, ns_per_second / 50);
+    std::stop_source stop;
+    stop.request_stop();
+    Backoff stopped({ns_per_second, ns_per_second, 100 * ns_per_second}, system_clock(), system_random());
+    EXPECT_FALSE(stopped.wait(stop.get_token()));
 }
 
 }  // namespace

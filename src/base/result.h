@@ -14,7 +14,7 @@
 namespace holdfast {
 
 // Closed and numbered: codes map once to an exit status (api/exit_status.h). Only `unavailable` may
-// be retried, by the retry decorator of the storage alone.
+// be tried again, by what sends a storage's requests alone (base/backoff.h).
 enum class ErrorCode : std::uint8_t {
     not_found = 1,
     already_exists = 2,

@@ -103,6 +103,11 @@ std::vector<Option> global_options(Console& console, std::string& progress) {
          "command that prints the passphrase (HOLDFAST_PASSPHRASE_COMMAND)",
          &access.passphrase_command, {}},
         {"--cache-dir", "PATH", "where caches are (HOLDFAST_CACHE_DIR)", &access.cache_directory, {}},
+        {"--ca-file", "FILE", "certificates that a storage is trusted by (HOLDFAST_CA_FILE; default: the system's)",
+         &access.ca_file, {}},
+        {"--limit-upload", "RATE", "bytes a second that are written to the storage, such as 2M", &access.limit_upload,
+         {}},
+        {"--limit-download", "RATE", "bytes a second that are read from it", &access.limit_download, {}},
         {"--json", "", "results, and errors, as JSON", &console.json, {}},
         {"-q,--quiet", "", "only warnings and errors", &console.quiet, {}},
         {"--progress", "HOW", "auto (a bar on a terminal), bar, json, none", &progress,
@@ -154,6 +159,7 @@ ExitStatus status_of(const Error& error) {
 int run_command_line(int argc, char** argv, std::stop_token stop) {
     Console console;
     console.stop = std::move(stop);
+    console.access.stop = console.stop;
     Globals globals;
     const std::vector<Command> commands = all_commands();
     CLI::App app("Backs up files, and proves that they can be restored.");

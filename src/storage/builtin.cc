@@ -1,6 +1,8 @@
 // The explicit list of storage schemes.
 #include "storage/local/local_storage.h"
+#include "storage/s3/s3_storage.h"
 #include "storage/storage.h"
+#include "storage/throttle/throttled_storage.h"
 
 namespace holdfast {
 
@@ -14,11 +16,28 @@ std::optional<std::string> local_directory(const std::string& url) {
     return url;
 }
 
-Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode) {
+namespace {
+
+Result<std::unique_ptr<Storage>> open_scheme(const std::string& url,
+                                             OpenMode mode,
+                                             const StorageOptions& options) {
     if (const auto directory = local_directory(url)) return LocalStorage::open(*directory, mode);
-    return Error(ErrorCode::invalid_argument, "no storage of this kind: '" +
-                                                  url.substr(0, url.find(':')) +
-                                                  ":' (a path, or local:PATH)");
+    const std::string scheme = url.substr(0, url.find(':')), rest = url.substr(scheme.size() + 1);
+    if (scheme == "s3") return S3Storage::open(rest, mode, options);
+    return Error(ErrorCode::invalid_argument,
+                 "no storage of this kind: '" + scheme + ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX)");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Storage>> open_storage(const std::string& url,
+                                              OpenMode mode,
+                                              const StorageOptions& options) {
+    HF_TRY(auto storage, open_scheme(url, mode, options));
+    const BandwidthLimits& limits = options.limits;
+    if (limits.upload_bytes_per_second == 0 && limits.download_bytes_per_second == 0) return storage;
+    return std::unique_ptr<Storage>(
+        std::make_unique<ThrottledStorage>(std::move(storage), limits, options.stop, system_clock()));
 }
 
 }  // namespace holdfast

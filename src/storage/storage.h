@@ -4,9 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/bytes.h"
 #include "base/result.h"
 
@@ -23,6 +26,12 @@ enum class Durability {
     deferred,  // after the next barrier()
     immediate,  // when put or commit returns
     none,      // may be lost in a crash (a lease)
+};
+
+// What a storage is like.
+struct StorageTraits {
+    // A request takes milliseconds, whatever it moves: fewer, larger and more at once are better.
+    bool is_remote = false;
 };
 
 // An object that is written piece by piece; nobody sees it before commit(). Destroyed without
@@ -45,6 +54,7 @@ class Storage {
 
     // What it is, for messages: a path or a URL without secrets.
     virtual std::string description() const = 0;
+    virtual StorageTraits traits() const { return {}; }
     // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
     virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
     virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
@@ -58,7 +68,9 @@ class Storage {
     virtual Status adopt(const std::string& name) = 0;
 
     // Fills `out` from `offset` on. Errors: not_found; corrupt when the object ends before.
-    virtual Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) = 0;
+    Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out);
+    // As much of that as there is, from `offset` on; 0 when the object ends before. Errors: not_found.
+    virtual Result<std::size_t> read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) = 0;
     // The whole object, in one request. Errors: not_found; corrupt when it is larger than
     // `limit_bytes`.
     virtual Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) = 0;
@@ -74,11 +86,27 @@ class Storage {
 
 Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string& prefix);
 
+// 0: without a bound.
+struct BandwidthLimits {
+    std::uint64_t upload_bytes_per_second = 0;
+    std::uint64_t download_bytes_per_second = 0;
+};
+
+struct StorageOptions {
+    BandwidthLimits limits;
+    // Of those behind a network.
+    std::stop_token stop;  // gives up what is on its way: cancelled
+    BackoffPolicy backoff;
+    std::string ca_file;  // certificates that are trusted; empty: the system's
+};
+
 // Opens the storage that `url` names; builtin.cc is the list of schemes. A plain path is local.
-// With `create`, what is missing of a local path is made; what is there must be empty.
+// With `create`, what is missing of a local path, or a missing bucket, is made; what is there must be empty.
 // Errors: not_found, invalid_argument, already_exists.
 enum class OpenMode { existing, create };
-Result<std::unique_ptr<Storage>> open_storage(const std::string& url, OpenMode mode);
+Result<std::unique_ptr<Storage>> open_storage(const std::string& url,
+                                              OpenMode mode,
+                                              const StorageOptions& options = {});
 // The directory of a local storage; nothing for any other.
 std::optional<std::string> local_directory(const std::string& url);
 

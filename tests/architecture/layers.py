@@ -18,7 +18,9 @@ MODULES = """
 base       |
 crypto     | base
 format     | crypto, base
-storage    | base
+http       | base
+s3         | http, crypto, base
+storage    | s3, http, crypto, base
 repository | storage, format, crypto, base
 source     | format, base
 backup     | source, repository, storage, format, crypto, base

@@ -105,7 +105,7 @@ TEST_P(StorageContract, AStreamedObjectIsSeenOnlyWhenItIsWhole) {
     Bytes expected;
     {
         auto writer = storage().begin("data/s/streamed").value();
-        for (std::uint8_t i = 0; i < 50; ++i) {
+        for (std::uint8_t i = 0; i < 250; ++i) {
             const Bytes piece = pattern(99'991, i);  // no multiple of any block
             ASSERT_TRUE(writer->append(piece).ok());
             expected.insert(expected.end(), piece.begin(), piece.end());
@@ -114,13 +114,13 @@ TEST_P(StorageContract, AStreamedObjectIsSeenOnlyWhenItIsWhole) {
         ASSERT_TRUE(writer->commit(Durability::deferred).ok());
     }
     ASSERT_TRUE(storage().barrier().ok());
-    EXPECT_EQ(storage().get("data/s/streamed", 1 << 24).value(), expected);
+    EXPECT_EQ(storage().get("data/s/streamed", 1 << 25).value(), expected);
 }
 
 TEST_P(StorageContract, AnAbandonedStreamLeavesNothing) {
     {
         auto writer = storage().begin("data/s/gone").value();
-        ASSERT_TRUE(writer->append(pattern(5'000'000, 1)).ok());
+        ASSERT_TRUE(writer->append(pattern(20'000'000, 1)).ok());
     }
     EXPECT_FALSE(storage().head("data/s/gone").ok());
     EXPECT_TRUE(list_objects(storage(), "").value().empty());

@@ -128,8 +128,8 @@ Status FaultyStorage::adopt(const std::string& name) {
     return request(name, [&] { return inner_->adopt(name); });
 }
 
-Status FaultyStorage::read(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
-    return request(name, [&] { return inner_->read(name, offset, out); });
+Result<std::size_t> FaultyStorage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
+    return request(name, [&] { return inner_->read_some(name, offset, out); });
 }
 
 Result<Bytes> FaultyStorage::get(const std::string& name, std::uint64_t limit_bytes) {

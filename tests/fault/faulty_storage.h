@@ -63,7 +63,7 @@ class FaultyStorage final : public Storage {
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
     Status barrier() override;
     Status adopt(const std::string& name) override;
-    Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
+    Result<std::size_t> read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
     Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override;
     Result<ObjectInfo> head(const std::string& name) override;
     Status list(const std::string& prefix, const std::function<bool(const ObjectInfo&)>& visit) override;

@@ -43,9 +43,9 @@ class HookedStorage final : public Storage {
         HF_TRY_STATUS(shared_->call("adopt", name));
         return shared_->inner->adopt(name);
     }
-    Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override {
+    Result<std::size_t> read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) override {
         HF_TRY_STATUS(shared_->call("read", name));
-        return shared_->inner->read(name, offset, out);
+        return shared_->inner->read_some(name, offset, out);
     }
     Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override {
         HF_TRY_STATUS(shared_->call("get", name));

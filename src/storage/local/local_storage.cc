@@ -366,11 +366,9 @@ Result<std::shared_ptr<UniqueFd>> LocalStorage::open_for_reading(const std::stri
     return shared;
 }
 
-Status LocalStorage::read(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
+Result<std::size_t> LocalStorage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
     HF_TRY(const std::shared_ptr<UniqueFd> fd, open_for_reading(name));
-    HF_TRY(const std::size_t count, read_at(fd->get(), out, offset, name.c_str()));
-    if (count != out.size()) return Error(ErrorCode::corrupt, name + ": shorter than it should be");
-    return {};
+    return read_at(fd->get(), out, offset, name.c_str());
 }
 
 Result<Bytes> LocalStorage::get(const std::string& name, std::uint64_t limit_bytes) {

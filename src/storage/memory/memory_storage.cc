@@ -45,14 +45,14 @@ Result<std::unique_ptr<ObjectWriter>> MemoryStorage::begin_again(const std::stri
     return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name, true));
 }
 
-Status MemoryStorage::read(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
+Result<std::size_t> MemoryStorage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
     std::lock_guard lock(mutex_);
     const auto found = objects_.find(name);
     if (found == objects_.end()) return Error(ErrorCode::not_found, name + ": no such object");
-    if (offset > found->second.size() || out.size() > found->second.size() - offset)
-        return Error(ErrorCode::corrupt, name + ": shorter than it should be");
-    std::copy_n(found->second.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
-    return {};
+    if (offset >= found->second.size()) return std::size_t{0};
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), found->second.size() - offset));
+    std::copy_n(found->second.begin() + static_cast<std::ptrdiff_t>(offset), count, out.begin());
+    return count;
 }
 
 Result<Bytes> MemoryStorage::get(const std::string& name, std::uint64_t limit_bytes) {

@@ -16,7 +16,7 @@ class MemoryStorage final : public Storage {
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
     Status adopt(const std::string& name) override;
     Status barrier() override { return {}; }
-    Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
+    Result<std::size_t> read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
     Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override;
     Result<ObjectInfo> head(const std::string& name) override;
     Status list(const std::string& prefix,

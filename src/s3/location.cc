@@ -1,0 +1,89 @@
+#include "s3/location.h"
+
+#include <algorithm>
+#include <array>
+
+namespace holdfast {
+namespace {
+
+// Services that address buckets by host: what their names end with, and what stands before the region.
+struct KnownService {
+    std::string_view ending;
+    std::string_view before_region;
+};
+constexpr std::array<KnownService, 4> known_services{{
+    {".amazonaws.com", "s3."},
+    {".amazonaws.com.cn", "s3."},
+    {".myhuaweicloud.com", "obs."},
+    {".prod-cloud-ocb.orange-business.com", "oss."},
+}};
+
+const KnownService* service_of(std::string_view host) {
+    const auto found = std::find_if(known_services.begin(), known_services.end(), [host](const KnownService& service) {
+        return host.ends_with(service.ending);
+    });
+    return found == known_services.end() ? nullptr : found;
+}
+
+// s3.eu-west-3.amazonaws.com: eu-west-3
+std::string region_in(std::string_view host, const KnownService& service) {
+    if (!host.starts_with(service.before_region) || host.size() < service.before_region.size() + service.ending.size())
+        return "";
+    host.remove_prefix(service.before_region.size());
+    host.remove_suffix(service.ending.size());
+    return host.find('.') == std::string_view::npos ? std::string(host) : "";
+}
+
+// What a host name may have in front of a dot.
+bool is_host_label(std::string_view bucket) {
+    return std::all_of(bucket.begin(), bucket.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    });
+}
+
+Status set_parameter(S3Location& location, const std::string& name, const std::string& value) {
+    if (name == "region") {
+        location.region = value;
+    } else if (name == "class") {
+        location.storage_class = value;
+    } else if (name == "style" && (value == "path" || value == "virtual")) {
+        location.is_path_style = value == "path";
+    } else {
+        return Error(ErrorCode::invalid_argument, "not known of an S3 repository: '" + name + '=' + value +
+                                                      "' (region=, style=path, style=virtual, class=)");
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string S3Location::url_of(const std::string& key) const {
+    return "s3:" + scheme + "://" + authority + '/' + bucket + (key.empty() ? "" : '/' + key);
+}
+
+Result<S3Location> parse_s3_location(std::string_view text, const Environment& environment) {
+    const bool has_scheme = text.find("://") != std::string_view::npos;
+    HF_TRY(Url url, parse_url(has_scheme ? std::string(text) : "https://" + std::string(text)));
+    S3Location location;
+    location.scheme = url.scheme;
+    location.authority = url.authority;
+    std::string_view path = url.path;
+    while (path.starts_with('/')) path.remove_prefix(1);
+    while (path.ends_with('/')) path.remove_suffix(1);
+    location.bucket = path.substr(0, path.find('/'));
+    if (location.bucket.empty())
+        return Error(ErrorCode::invalid_argument,
+                     "a bucket is missing: s3:https://ENDPOINT/BUCKET/PREFIX, not 's3:" + std::string(text) + "'");
+    path.remove_prefix(std::min(path.size(), location.bucket.size() + 1));
+    location.prefix = path;
+    const KnownService* const service = service_of(location.authority);
+    location.is_path_style = service == nullptr || !is_host_label(location.bucket);
+    for (const auto& [name, value] : url.query) HF_TRY_STATUS(set_parameter(location, name, value));
+    for (const char* const variable : {"AWS_REGION", "AWS_DEFAULT_REGION"})
+        if (location.region.empty()) location.region = environment(variable).value_or("");
+    if (location.region.empty() && service != nullptr) location.region = region_in(location.authority, *service);
+    if (location.region.empty()) location.region = "us-east-1";
+    return location;
+}
+
+}  // namespace holdfast

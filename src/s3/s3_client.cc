@@ -1,0 +1,194 @@
+#include "s3/s3_client.h"
+
+#include <array>
+#include <cstdlib>
+
+#include "crypto/sha256.h"
+#include "http/http_date.h"
+#include "s3/signature.h"
+
+namespace holdfast {
+namespace {
+
+constexpr TimeNs max_skew = 300 * ns_per_second;
+// Of a request that is sent once more with what its answer has told: a region, the time, new credentials.
+constexpr unsigned max_corrections = 3;
+
+struct KnownError {
+    std::string_view code;
+    ErrorCode means;
+};
+// Codes that say something else than the status does.
+constexpr std::array<KnownError, 19> known_errors{{
+    {"NoSuchBucket", ErrorCode::not_found},
+    {"BadDigest", ErrorCode::unavailable},
+    {"XAmzContentSHA256Mismatch", ErrorCode::unavailable},
+    {"IncompleteBody", ErrorCode::unavailable},
+    {"RequestTimeout", ErrorCode::unavailable},
+    {"InternalError", ErrorCode::unavailable},
+    {"SlowDown", ErrorCode::unavailable},
+    {"SlowDownRead", ErrorCode::unavailable},
+    {"SlowDownWrite", ErrorCode::unavailable},
+    {"ServiceUnavailable", ErrorCode::unavailable},
+    {"Throttling", ErrorCode::unavailable},
+    {"OperationAborted", ErrorCode::unavailable},
+    {"ConditionalRequestConflict", ErrorCode::unavailable},
+    {"QuotaExceeded", ErrorCode::out_of_space},
+    {"XMinioStorageFull", ErrorCode::out_of_space},
+    {"InsufficientStorage", ErrorCode::out_of_space},
+    {"NotImplemented", ErrorCode::unsupported},
+    {"BucketAlreadyOwnedByYou", ErrorCode::already_exists},
+    {"BucketAlreadyExists", ErrorCode::already_exists},
+}};
+
+ErrorCode code_of_status(int status) {
+    switch (status) {
+        case 401:
+        case 403: return ErrorCode::permission_denied;
+        case 404: return ErrorCode::not_found;
+        case 412: return ErrorCode::already_exists;
+        case 416: return ErrorCode::corrupt;
+        case 408:
+        case 425:
+        case 429: return ErrorCode::unavailable;
+        case 409: return ErrorCode::conflict;
+        case 501:
+        case 405: return ErrorCode::unsupported;
+        case 507: return ErrorCode::out_of_space;
+        default: return status >= 500 ? ErrorCode::unavailable : ErrorCode::invalid_argument;
+    }
+}
+
+ErrorCode code_of(int status, const std::string& code) {
+    for (const KnownError& known : known_errors)
+        if (known.code == code) return known.means;
+    return code_of_status(status);
+}
+
+// The error that the body tells of, if it does: some answers are successes by their status and failures by it.
+std::optional<XmlElement> error_in(const HttpResponse& response) {
+    if (response.body.empty() || response.body.front() != '<') return std::nullopt;
+    auto root = parse_xml(response.body);
+    if (!root.ok() || root->name != "Error") return std::nullopt;
+    return std::move(root).value();
+}
+
+}  // namespace
+
+S3Client::S3Client(S3Location location, S3Options options, Environment environment, const Clock& clock, Random& random)
+    : location_(std::move(location)),
+      options_(std::move(options)),
+      clock_(clock),
+      random_(random),
+      credentials_(std::move(environment), clock, options_.http.stop),
+      region_(location_.region) {}
+
+Result<std::unique_ptr<S3Client>> S3Client::open(S3Location location,
+                                                 S3Options options,
+                                                 Environment environment,
+                                                 const Clock& clock,
+                                                 Random& random) {
+    std::unique_ptr<S3Client> client(
+        new S3Client(std::move(location), std::move(options), std::move(environment), clock, random));
+    HF_TRY(client->http_, HttpClient::open(client->options_.http));
+    return client;
+}
+
+std::string S3Client::region() const {
+    const std::lock_guard lock(mutex_);
+    return region_;
+}
+
+Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request) {
+    HF_TRY(const S3Credentials credentials, credentials_.get());
+    UnsignedRequest to_sign;
+    to_sign.method = request.method;
+    to_sign.host = location_.host();
+    to_sign.path = location_.base_path();
+    if (!request.key.empty()) to_sign.path += '/' + percent_encode(request.key, Slash::keep);
+    if (to_sign.path.empty()) to_sign.path = "/";
+    to_sign.query = request.query;
+    to_sign.headers = request.headers;
+    to_sign.payload_sha256 = to_hex(sha256(request.body));
+    HttpRequest http;
+    http.method = request.method;
+    http.headers = sign(to_sign, credentials, region(), now());
+    http.url = location_.scheme + "://" + to_sign.host + to_sign.path;
+    if (!request.query.empty()) http.url += '?' + encode_query(request.query);
+    http.body = request.body;
+    http.into = request.into;
+    http.limit_bytes = request.limit_bytes;
+    return http_->start(std::move(http));
+}
+
+bool S3Client::learn(const HttpResponse& response, const XmlElement& error) {
+    const std::string code = error.child_text("Code");
+    const auto date = response.header("date");
+    const auto time = date ? parse_http_date(*date) : std::nullopt;
+    // An answer to HEAD has no code.
+    if (time && response.status == 403 && (code == "RequestTimeTooSkewed" || code.empty()) &&
+        std::abs(*time - now()) > max_skew) {
+        skew_ = *time - clock_.now();
+        return true;
+    }
+    if (code == "ExpiredToken" || code == "ExpiredTokenException") {
+        credentials_.forget();
+        return true;
+    }
+    std::string told = response.header("x-amz-bucket-region").value_or("");
+    if (told.empty()) told = error.child_text("Region");
+    const std::lock_guard lock(mutex_);
+    if (told.empty() || told == region_ || response.status == 404) return false;
+    region_ = told;
+    return true;
+}
+
+S3Client::Verdict S3Client::judge(const S3Request& request, Result<HttpResponse> outcome) {
+    if (!outcome.ok()) {
+        const bool may_pass = outcome.error().code() == ErrorCode::unavailable;
+        return {std::move(outcome), may_pass ? Again::later : Again::never};
+    }
+    const std::optional<XmlElement> told = error_in(*outcome);
+    if (outcome->is_success() && !told) return {std::move(outcome), Again::never};
+    const XmlElement error = told.value_or(XmlElement{});
+    const std::string code = error.child_text("Code");
+    // A failure after a status of success is of the service, whatever it is.
+    const ErrorCode means = outcome->is_success() ? ErrorCode::unavailable : code_of(outcome->status, code);
+    std::string message = location_.url_of(request.key) + ": " + (code.empty() ? "the service answers " + std::to_string(outcome->status) : code);
+    if (const std::string text = error.child_text("Message"); !text.empty()) message += " (" + text + ')';
+    const bool can_learn = !outcome->is_success() && learn(*outcome, error);
+    return {Error(means, std::move(message)), can_learn                         ? Again::at_once
+                                              : means == ErrorCode::unavailable ? Again::later
+                                                                                : Again::never};
+}
+
+std::unique_ptr<S3Call> S3Client::start(S3Request request) {
+    return std::make_unique<S3Call>(*this, std::move(request));
+}
+
+Result<HttpResponse> S3Client::call(S3Request request) {
+    return S3Call(*this, std::move(request)).wait();
+}
+
+S3Call::S3Call(S3Client& client, S3Request request)
+    : client_(client), request_(std::move(request)), tries_(1), call_(client_.send(request_)) {}
+
+Result<HttpResponse> S3Call::wait() {
+    Backoff backoff(client_.options_.backoff, client_.clock_, client_.random_);
+    for (unsigned corrections = 0;;) {
+        // What stops it before it is sent may pass too: a metadata service that does not answer.
+        auto outcome = call_.ok() ? (*call_)->wait() : Result<HttpResponse>(call_.error());
+        S3Client::Verdict verdict = client_.judge(request_, std::move(outcome));
+        if (verdict.again == S3Client::Again::at_once && ++corrections > max_corrections)
+            verdict.again = S3Client::Again::never;
+        if (verdict.again == S3Client::Again::never) return std::move(verdict.result);
+        if (verdict.again == S3Client::Again::later && !backoff.wait(client_.options_.http.stop)) {
+            if (client_.options_.http.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
+            return std::move(verdict.result);
+        }
+        ++tries_;
+        call_ = client_.send(request_);
+    }
+}
+
+}  // namespace holdfast

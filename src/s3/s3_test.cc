@@ -1,0 +1,142 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "crypto/sha256.h"
+#include "s3/location.h"
+#include "s3/signature.h"
+#include "s3/xml.h"
+#include "support/temporary_directory.h"
+
+namespace holdfast {
+namespace {
+
+Environment environment_of(std::map<std::string, std::string> variables) {
+    return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
+        const auto found = variables.find(name);
+        if (found == variables.end()) return std::nullopt;
+        return found->second;
+    };
+}
+
+// The examples of the service's documentation, "Signature Calculations for the Authorization Header".
+std::string signature_of(const UnsignedRequest& request) {
+    S3Credentials credentials;
+    credentials.access_key = "AKIAIOSFODNN7EXAMPLE";
+    credentials.secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    const auto headers = sign(request, credentials, "us-east-1", parse_rfc3339("2013-05-24").value());
+    EXPECT_EQ(headers.back().name, "Authorization");
+    return headers.back().value.substr(headers.back().value.find("Signature=") + 10);
+}
+
+TEST(SignatureTest, OfTheDocumentedExamples) {
+    const std::string empty = to_hex(sha256({}));
+    const std::string host = "examplebucket.s3.amazonaws.com";
+    EXPECT_EQ(signature_of({"GET", host, "/test.txt", {}, {{"range", "bytes=0-9"}}, empty}),
+              "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    EXPECT_EQ(signature_of({"PUT", host, "/test%24file.text", {},
+                            {{"date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"}},
+                            to_hex(sha256(as_bytes("Welcome to Amazon S3.")))}),
+              "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+    EXPECT_EQ(signature_of({"GET", host, "/", {{"lifecycle", ""}}, {}, empty}),
+              "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+    EXPECT_EQ(signature_of({"GET", host, "/", {{"prefix", "J"}, {"max-keys", "2"}}, {}, empty}),
+              "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+}
+
+TEST(SignatureTest, ATokenIsSentAndSigned) {
+    S3Credentials credentials;
+    credentials.access_key = "A";
+    credentials.secret_key = "S";
+    credentials.session_token = "T";
+    const auto headers = sign({"GET", "h", "/", {}, {}, "x"}, credentials, "r", 0);
+    EXPECT_EQ(headers[2].name, "x-amz-security-token");
+    EXPECT_NE(headers.back().value.find("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"),
+              std::string::npos);
+}
+
+TEST(LocationTest, IsReadAsUsersWriteIt) {
+    const auto none = environment_of({});
+    const S3Location own = parse_s3_location("http://127.0.0.1:9000/bucket/a/b/", none).value();
+    EXPECT_EQ(own.description(), "s3:http://127.0.0.1:9000/bucket/a/b");
+    EXPECT_EQ(own.host(), "127.0.0.1:9000");
+    EXPECT_EQ(own.base_path(), "/bucket");
+    EXPECT_EQ(own.prefix, "a/b");
+    EXPECT_EQ(own.region, "us-east-1");
+    const S3Location amazon = parse_s3_location("s3.eu-west-3.amazonaws.com/bucket", none).value();
+    EXPECT_EQ(amazon.scheme, "https");
+    EXPECT_EQ(amazon.host(), "bucket.s3.eu-west-3.amazonaws.com");
+    EXPECT_EQ(amazon.base_path(), "");
+    EXPECT_EQ(amazon.region, "eu-west-3");
+    EXPECT_EQ(parse_s3_location("s3.amazonaws.com/bucket", none)->region, "us-east-1");
+    EXPECT_EQ(parse_s3_location("obs.eu-west-101.myhuaweicloud.com/b", none)->host(),
+              "b.obs.eu-west-101.myhuaweicloud.com");
+    // A bucket with a dot has no certificate of its own.
+    EXPECT_TRUE(parse_s3_location("s3.amazonaws.com/a.b", none)->is_path_style);
+    const auto elsewhere = environment_of({{"AWS_DEFAULT_REGION", "there"}});
+    EXPECT_EQ(parse_s3_location("host/b", elsewhere)->region, "there");
+    const S3Location told = parse_s3_location("host/b?region=here&style=virtual&class=GLACIER", elsewhere).value();
+    EXPECT_EQ(told.region, "here");
+    EXPECT_EQ(told.host(), "b.host");
+    EXPECT_EQ(told.storage_class, "GLACIER");
+    for (const char* const text : {"", "host", "host/", "ftp://host/b", "host/b?style=odd", "host/b?secret=x"})
+        EXPECT_EQ(parse_s3_location(text, none).error().code(), ErrorCode::invalid_argument) << text;
+}
+
+TEST(CredentialsTest, OfTheEnvironment) {
+    S3CredentialSource source(environment_of({{"AWS_ACCESS_KEY_ID", "A"}, {"AWS_SECRET_ACCESS_KEY", "S"},
+                                              {"AWS_SESSION_TOKEN", "T"}}),
+                              system_clock(), {});
+    const S3Credentials found = source.get().value();
+    EXPECT_EQ(found.access_key + found.secret_key + found.session_token, "AST");
+}
+
+TEST(CredentialsTest, OfAProfile) {
+    const std::string text = "# comment\n[default]\naws_access_key_id = A\naws_secret_access_key=S\n"
+                             "[other]\r\naws_access_key_id=B\r\naws_secret_access_key=R\r\naws_session_token=T\r\n[half]\naws_access_key_id=C\n";
+    EXPECT_EQ(parse_profile(text, "default")->secret_key, "S");
+    EXPECT_EQ(parse_profile(text, "other")->access_key, "B");
+    EXPECT_EQ(parse_profile(text, "other")->session_token, "T");
+    EXPECT_FALSE(parse_profile(text, "half").has_value());
+    EXPECT_FALSE(parse_profile("[", "default").has_value());
+}
+
+TEST(CredentialsTest, WithoutAnyTheErrorSaysWhatToDo) {
+    S3CredentialSource source(environment_of({{"AWS_EC2_METADATA_DISABLED", "true"}, {"HOME", "/nowhere"}}),
+                              system_clock(), {});
+    const auto found = source.get();
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().code(), ErrorCode::permission_denied);
+    EXPECT_NE(found.error().message().find("AWS_ACCESS_KEY_ID"), std::string::npos);
+}
+
+TEST(CredentialsTest, OfAMetadataService) {
+    const auto found = parse_metadata_credentials(
+        R"({"AccessKeyId":"A","SecretAccessKey":"S","Token":"T","Expiration":"2026-01-01T00:00:00Z","Code":"Success"})");
+    EXPECT_EQ(found->session_token, "T");
+    EXPECT_EQ(*found->expires, parse_rfc3339("2026-01-01").value());
+    for (const char* const text : {"", "[]", "{}", R"({"AccessKeyId":1,"SecretAccessKey":2})"})
+        EXPECT_FALSE(parse_metadata_credentials(text).ok()) << text;
+}
+
+TEST(XmlTest, IsReadWithoutNamespaces) {
+    const XmlElement root = parse_xml(as_bytes("<?xml version=\"1.0\"?><a:L xmlns:a=\"u\"><K>x&amp;y</K><K>z</K><E/></a:L>")).value();
+    EXPECT_EQ(root.name, "L");
+    EXPECT_EQ(root.children.size(), 3u);
+    EXPECT_EQ(root.child_text("K"), "x&y");
+    EXPECT_EQ(root.child_text("none"), "");
+}
+
+TEST(XmlTest, WhatIsNoneIsRefused) {
+    std::string deep;
+    for (int i = 0; i < 100; ++i) deep += "<a>";
+    for (int i = 0; i < 100; ++i) deep += "</a>";
+    for (const std::string& text : {std::string(), std::string("<a>"), std::string("text"), deep,
+                                    std::string("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>")})
+        EXPECT_EQ(parse_xml(as_bytes(text)).error().code(), ErrorCode::corrupt) << text;
+    EXPECT_EQ(xml_escape("<a&\"b\">"), "&lt;a&amp;&quot;b&quot;&gt;");
+}
+
+}  // namespace
+}  // namespace holdfast

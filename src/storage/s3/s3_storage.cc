@@ -1,0 +1,334 @@
+#include "storage/s3/s3_storage.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "base/random.h"
+#include "storage/s3/s3_listing.h"
+
+namespace holdfast {
+namespace {
+
+// The least that a service takes is 5 MiB, but for the last one; at 8 MiB the two requests beside the parts are few.
+constexpr std::size_t part_bytes = 8u << 20;
+// A page has at most 1,000 keys of at most 1,024 bytes, three times that when they are encoded, and as much again
+// beside each.
+constexpr std::uint64_t max_listing_bytes = 8u << 20;
+// Parts of an object that was never finished cost as others do. What is older than this is of nobody alive.
+constexpr TimeNs old_upload = 2 * 24 * 3600 * ns_per_second;
+constexpr std::string_view none_match = "if-none-match";
+
+const Environment& environment() {
+    static const Environment process = process_environment();
+    return process;
+}
+
+Result<std::uint64_t> size_in(const HttpResponse& response, const std::string& name) {
+    const std::string text = response.header("content-length").value_or("");
+    std::uint64_t bytes = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty())
+        return Error(ErrorCode::corrupt, name + ": the service does not say how long it is");
+    return bytes;
+}
+
+}  // namespace
+
+// Collects parts; an object of less than a part is put whole. One part is on its way while the next one fills.
+class S3Storage::Writer final : public ObjectWriter {
+  public:
+    Writer(S3Storage& storage, std::string name, Existing existing)
+        : storage_(storage), name_(std::move(name)), existing_(existing) {}
+    ~Writer() override {
+        in_flight_.reset();
+        if (upload_.empty() || is_done_) return;
+        S3Request abort = storage_.request("DELETE", name_);
+        abort.query = {{"uploadId", upload_}};
+        // What cannot be taken back now goes with the old uploads.
+        (void)storage_.client_->call(std::move(abort)).ok();
+    }
+
+    Status append(ByteSpan data) override {
+        while (!data.empty()) {
+            if (filling_.size() == part_bytes) HF_TRY_STATUS(send_part());
+            const std::size_t part = std::min(data.size(), part_bytes - filling_.size());
+            filling_.insert(filling_.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(part));
+            total_bytes_ += part;
+            data = data.subspan(part);
+        }
+        return {};
+    }
+
+    Status commit(Durability) override {
+        if (existing_ == Existing::replace) HF_TRY_STATUS(storage_.head(name_));
+        if (upload_.empty()) return storage_.put(name_, filling_, existing_);
+        HF_TRY_STATUS(send_part());
+        HF_TRY_STATUS(await_part());
+        return complete();
+    }
+
+  private:
+    Status begin_upload() {
+        storage_.remove_old_uploads();
+        HF_TRY(const HttpResponse response, storage_.client_->call([this] {
+            S3Request begin = storage_.request("POST", name_);
+            begin.query = {{"uploads", ""}};
+            storage_.add_class(begin, name_);
+            return begin;
+        }()));
+        HF_TRY(const XmlElement root, parse_xml(response.body));
+        upload_ = root.child_text("UploadId");
+        if (upload_.empty()) return Error(ErrorCode::corrupt, name_ + ": the service names no upload");
+        return {};
+    }
+
+    Status send_part() {
+        if (upload_.empty()) HF_TRY_STATUS(begin_upload());
+        HF_TRY_STATUS(await_part());
+        std::swap(filling_, sending_);
+        filling_.clear();
+        S3Request part = storage_.request("PUT", name_);
+        part.query = {{"partNumber", std::to_string(tags_.size() + 1)}, {"uploadId", upload_}};
+        part.body = sending_;
+        in_flight_ = storage_.client_->start(std::move(part));
+        return {};
+    }
+
+    Status await_part() {
+        if (!in_flight_) return {};
+        const auto response = in_flight_->wait();
+        in_flight_.reset();
+        if (!response.ok()) return response.error();
+        const auto tag = response->header("etag");
+        if (!tag) return Error(ErrorCode::corrupt, name_ + ": the service gives a part no tag");
+        tags_.push_back(*tag);
+        return {};
+    }
+
+    Status complete() {
+        std::string list = "<CompleteMultipartUpload>";
+        for (std::size_t i = 0; i < tags_.size(); ++i)
+            list += "<Part><PartNumber>" + std::to_string(i + 1) + "</PartNumber><ETag>" + xml_escape(tags_[i]) +
+                    "</ETag></Part>";
+        list += "</CompleteMultipartUpload>";
+        S3Request request = storage_.request("POST", name_);
+        request.query = {{"uploadId", upload_}};
+        request.body = as_bytes(list);
+        if (existing_ == Existing::refuse) request.headers.push_back({std::string(none_match), "*"});
+        const auto call = storage_.client_->start(std::move(request));
+        const auto response = call->wait();
+        is_done_ = response.ok();
+        if (is_done_) return {};
+        const ErrorCode code = response.error().code();
+        if (call->tries() == 1 || (code != ErrorCode::not_found && code != ErrorCode::already_exists))
+            return response.error();
+        // An earlier try was carried out, and its answer was lost.
+        const auto stored = storage_.head(name_);
+        is_done_ = stored.ok() && stored->bytes == total_bytes_;
+        return is_done_ ? Status() : response.error();
+    }
+
+    S3Storage& storage_;
+    const std::string name_;
+    const Existing existing_;
+    Bytes filling_, sending_;
+    std::uint64_t total_bytes_ = 0;
+    std::string upload_;
+    std::vector<std::string> tags_;  // of the parts that are stored
+    std::unique_ptr<S3Call> in_flight_;
+    bool is_done_ = false;
+};
+
+Result<std::unique_ptr<Storage>> S3Storage::open(const std::string& location,
+                                                 OpenMode mode,
+                                                 const StorageOptions& options) {
+    HF_TRY(S3Location parsed, parse_s3_location(location, environment()));
+    S3Options s3;
+    s3.backoff = options.backoff;
+    s3.http.stop = options.stop;
+    s3.http.ca_file = options.ca_file.empty() ? environment()("AWS_CA_BUNDLE").value_or("") : options.ca_file;
+    HF_TRY(auto client, S3Client::open(std::move(parsed), std::move(s3), environment(), system_clock(),
+                                       system_random()));
+    std::unique_ptr<S3Storage> storage(new S3Storage(std::move(client)));
+    if (mode == OpenMode::create) {
+        HF_TRY_STATUS(storage->make_bucket());
+        HF_TRY_STATUS(storage->check_empty());
+    }
+    return std::unique_ptr<Storage>(std::move(storage));
+}
+
+std::string S3Storage::key_of(const std::string& name) const {
+    const std::string& prefix = client_->location().prefix;
+    return prefix.empty() ? name : prefix + '/' + name;
+}
+
+S3Request S3Storage::request(std::string method, const std::string& name) const {
+    S3Request request;
+    request.method = std::move(method);
+    request.key = key_of(name);
+    return request;
+}
+
+// What is small or read often stays in the bucket's own class.
+void S3Storage::add_class(S3Request& request, const std::string& name) const {
+    const std::string& wanted = client_->location().storage_class;
+    if (!wanted.empty() && name.starts_with("data/")) request.headers.push_back({"x-amz-storage-class", wanted});
+}
+
+Status S3Storage::make_bucket() {
+    S3Request look;
+    look.method = "HEAD";
+    const auto found = client_->call(std::move(look));
+    if (found.ok()) return {};
+    if (found.error().code() != ErrorCode::not_found) return found.error();
+    const std::string& region = client_->location().region;
+    // Where no region is the first one, it must not be named.
+    const std::string body = region == "us-east-1" ? ""
+                                                   : "<CreateBucketConfiguration><LocationConstraint>" +
+                                                         xml_escape(region) +
+                                                         "</LocationConstraint></CreateBucketConfiguration>";
+    S3Request make;
+    make.method = "PUT";
+    make.body = as_bytes(body);
+    const auto made = client_->call(std::move(make));
+    if (made.ok() || made.error().code() == ErrorCode::already_exists) return {};
+    return made.error();
+}
+
+// Nothing of a user's may be mixed with a repository's objects. What an init that was killed leaves are key slots.
+Status S3Storage::check_empty() {
+    bool is_empty = true;
+    HF_TRY_STATUS(list("", [&is_empty](const ObjectInfo& info) {
+        is_empty = info.name.starts_with("keys/");
+        return is_empty;
+    }));
+    if (!is_empty) return Error(ErrorCode::already_exists, description() + ": is not empty");
+    return {};
+}
+
+Status S3Storage::put(const std::string& name, ByteSpan data, Durability) {
+    return put(name, data, Existing::refuse);
+}
+
+Status S3Storage::put(const std::string& name, ByteSpan data, Existing existing) {
+    S3Request put = request("PUT", name);
+    put.body = data;
+    if (existing == Existing::refuse) put.headers.push_back({std::string(none_match), "*"});
+    add_class(put, name);
+    const auto call = client_->start(std::move(put));
+    const auto response = call->wait();
+    if (response.ok()) return {};
+    if (response.error().code() == ErrorCode::already_exists && call->tries() > 1) {
+        HF_TRY(const bool is_ours, is_stored(name, data));
+        if (is_ours) return {};
+    }
+    if (response.error().code() == ErrorCode::already_exists)
+        return Error(ErrorCode::already_exists, name + ": exists");
+    return response.error();
+}
+
+// Whether an earlier try was carried out, and only its answer was lost.
+Result<bool> S3Storage::is_stored(const std::string& name, ByteSpan data) {
+    const auto stored = get(name, data.size());
+    if (stored.ok()) return std::equal(stored->begin(), stored->end(), data.begin(), data.end());
+    if (stored.error().code() == ErrorCode::corrupt || stored.error().code() == ErrorCode::not_found) return false;
+    return stored.error();
+}
+
+Result<std::unique_ptr<ObjectWriter>> S3Storage::begin(const std::string& name) {
+    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name, Existing::refuse));
+}
+
+Result<std::unique_ptr<ObjectWriter>> S3Storage::begin_again(const std::string& name) {
+    return std::unique_ptr<ObjectWriter>(std::make_unique<Writer>(*this, name, Existing::replace));
+}
+
+Status S3Storage::adopt(const std::string& name) {
+    HF_TRY_STATUS(head(name));
+    return {};
+}
+
+Result<std::size_t> S3Storage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
+    if (out.empty() || offset > std::numeric_limits<std::uint64_t>::max() - out.size()) return std::size_t{0};
+    S3Request get = request("GET", name);
+    get.headers.push_back({"range", "bytes=" + std::to_string(offset) + '-' + std::to_string(offset + out.size() - 1)});
+    get.into = out;
+    const auto response = client_->call(std::move(get));
+    // A range that begins behind the end.
+    if (!response.ok() && response.error().code() == ErrorCode::corrupt) return std::size_t{0};
+    if (!response.ok()) return response.error();
+    if (response->status != 206) return Error(ErrorCode::unsupported, name + ": the service reads no ranges");
+    return static_cast<std::size_t>(response->into_bytes);
+}
+
+Result<Bytes> S3Storage::get(const std::string& name, std::uint64_t limit_bytes) {
+    S3Request get = request("GET", name);
+    get.limit_bytes = limit_bytes;
+    auto response = client_->call(std::move(get));
+    if (!response.ok() && response.error().code() == ErrorCode::corrupt)
+        return Error(ErrorCode::corrupt, name + ": larger than such an object can be");
+    if (!response.ok()) return std::move(response).error();
+    return std::move(response->body);
+}
+
+Result<ObjectInfo> S3Storage::head(const std::string& name) {
+    HF_TRY(const HttpResponse response, client_->call(request("HEAD", name)));
+    HF_TRY(const std::uint64_t bytes, size_in(response, name));
+    return ObjectInfo{name, bytes};
+}
+
+Status S3Storage::list(const std::string& prefix, const std::function<bool(const ObjectInfo&)>& visit) {
+    const std::string whole = key_of(prefix);
+    const std::size_t before = whole.size() - prefix.size();
+    std::string last;
+    for (std::string continuation;;) {
+        S3Request page;
+        page.query = {{"list-type", "2"}, {"prefix", whole}, {"encoding-type", "url"}};
+        if (!continuation.empty()) page.query.emplace_back("continuation-token", continuation);
+        page.limit_bytes = max_listing_bytes;
+        HF_TRY(const HttpResponse response, client_->call(std::move(page)));
+        auto parsed = parse_listing(response.body, whole);
+        if (!parsed.ok()) return std::move(parsed).error().with_context("listing " + description());
+        for (ObjectInfo& info : parsed->objects) {
+            info.name.erase(0, before);
+            if (info.name <= last) return Error(ErrorCode::corrupt, "a listing goes back to " + info.name);
+            last = info.name;
+            if (!visit(info)) return {};
+        }
+        if (parsed->continuation.empty()) return {};
+        continuation = std::move(parsed->continuation);
+    }
+}
+
+Status S3Storage::remove(const std::string& name) {
+    const auto response = client_->call(request("DELETE", name));
+    if (response.ok() || response.error().code() == ErrorCode::not_found) return {};
+    return response.error();
+}
+
+// What killed writers left. Housekeeping: who may not do it leaves it to others.
+void S3Storage::remove_old_uploads() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (std::exchange(has_looked_for_uploads_, true)) return;
+    }
+    S3Request look;
+    look.query = {{"uploads", ""}, {"prefix", key_of("")}, {"encoding-type", "url"}};
+    look.limit_bytes = max_listing_bytes;
+    const auto response = client_->call(std::move(look));
+    if (!response.ok()) return;
+    const auto uploads = parse_uploads(response->body);
+    if (!uploads.ok()) return;
+    for (const S3Upload& upload : *uploads) {
+        if (upload.id.empty() || !upload.key.starts_with(key_of("")) || client_->now() - upload.begun < old_upload)
+            continue;
+        S3Request abort;
+        abort.method = "DELETE";
+        abort.key = upload.key;
+        abort.query = {{"uploadId", upload.id}};
+        (void)client_->call(std::move(abort)).ok();
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,58 @@
+// A storage of which no more than so many bytes a second are read and written.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+
+#include "base/clock.h"
+#include "storage/storage.h"
+
+namespace holdfast {
+
+// Hands out bytes at an even rate to any number of threads. What is taken at once may be more than a second's: who
+// comes next waits for it.
+class ByteRate {
+  public:
+    // 0: without a bound.
+    ByteRate(std::uint64_t bytes_per_second, std::stop_token stop, const Clock& clock)
+        : bytes_per_second_(bytes_per_second), stop_(std::move(stop)), clock_(clock) {}
+
+    // Errors: cancelled.
+    Status take(std::uint64_t bytes);
+
+  private:
+    const std::uint64_t bytes_per_second_;
+    const std::stop_token stop_;
+    const Clock& clock_;
+    std::mutex mutex_;  // guards what follows
+    TimeNs free_at_ = 0;  // monotonic
+};
+
+class ThrottledStorage final : public Storage {
+  public:
+    ThrottledStorage(std::unique_ptr<Storage> inner, const BandwidthLimits& limits, std::stop_token stop,
+                     const Clock& clock);
+
+    std::string description() const override { return inner_->description(); }
+    StorageTraits traits() const override { return inner_->traits(); }
+    Status put(const std::string& name, ByteSpan data, Durability durability) override;
+    Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
+    Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
+    Status barrier() override { return inner_->barrier(); }
+    Status adopt(const std::string& name) override { return inner_->adopt(name); }
+    Result<std::size_t> read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) override;
+    Result<Bytes> get(const std::string& name, std::uint64_t limit_bytes) override;
+    Result<ObjectInfo> head(const std::string& name) override { return inner_->head(name); }
+    Status list(const std::string& prefix,
+                const std::function<bool(const ObjectInfo&)>& visit) override {
+        return inner_->list(prefix, visit);
+    }
+    Status remove(const std::string& name) override { return inner_->remove(name); }
+
+  private:
+    class Writer;
+    const std::unique_ptr<Storage> inner_;
+    ByteRate upload_, download_;
+};
+
+}  // namespace holdfast

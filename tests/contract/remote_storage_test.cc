@@ -1,0 +1,40 @@
+// The storages behind a network, each against a real server: tests/servers/with_server.py starts it and sets what is
+// read from the environment here. Each test has a place of its own in it.
+#include <cstdlib>
+
+#include "base/random.h"
+#include "contract/storage_contract.h"
+
+namespace holdfast {
+namespace {
+
+std::string required(const char* variable) {
+    const char* const value = std::getenv(variable);
+    if (value == nullptr) ADD_FAILURE() << variable << " is not set: run this by tests/servers/with_server.py";
+    return value == nullptr ? "" : value;
+}
+
+std::string unique_name() {
+    return to_hex(system_random().array<8>());
+}
+
+StorageUnderTest open_new(const std::string& url) {
+    StorageOptions options;
+    options.backoff.total = 10 * ns_per_second;
+    auto storage = open_storage(url, OpenMode::create, options);
+    EXPECT_TRUE(storage.ok()) << storage.error().describe();
+    return {nullptr, storage.ok() ? std::move(storage).value() : nullptr};
+}
+
+StorageUnderTest make_s3() {
+    return open_new("s3:" + required("HOLDFAST_TEST_S3") + "/contract/" + unique_name());
+}
+// The bucket itself, without a prefix.
+StorageUnderTest make_s3_bucket() {
+    return open_new("s3:" + required("HOLDFAST_TEST_S3") + "/contract-" + unique_name());
+}
+
+INSTANTIATE_TEST_SUITE_P(S3, StorageContract, testing::Values(make_s3, make_s3_bucket));
+
+}  // namespace
+}  // namespace holdfast
