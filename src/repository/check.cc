@@ -635,6 +635,7 @@ Result<CheckReport> run_check(Repository& repository,
                               Progress& progress,
                               std::stop_token stop) {
     constexpr int max_attempts = 5;
+    repository.read_past_cache();
     for (int attempt = 1;; ++attempt) {
         Check check(repository, options, progress, stop);
         HF_TRY(CheckReport report,

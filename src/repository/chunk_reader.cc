@@ -172,6 +172,21 @@ Result<ChunkContent> ChunkReader::read(const LocatedChunk& chunk) {
                        [&](ByteSpan stored) { return decode(chunk, stored); });
 }
 
+void ChunkReader::read_span(std::span<const LocatedChunk> chunks, const TakeContent& take) {
+    const std::uint64_t begin = chunks.front().location.offset;
+    const ChunkLocation& last = chunks.back().location;
+    Bytes stored(static_cast<std::size_t>(last.offset + last.stored_bytes() - begin));
+    const Status read = storage_.read(container_name(chunks.front().container), begin, stored);
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+        const ChunkLocation& location = chunks[i].location;
+        if (read.ok())
+            take(i, decode(chunks[i], ByteSpan(stored).subspan(static_cast<std::size_t>(location.offset - begin),
+                                                               static_cast<std::size_t>(location.stored_bytes()))));
+        else
+            take(i, read.error());
+    }
+}
+
 Result<ChunkHeader> ChunkReader::read_header(const LocatedChunk& chunk) {
     return open_stored(chunk, 1, [&](ByteSpan stored) -> Result<ChunkHeader> {
         HF_TRY(FrameCipher cipher, cipher_of(chunk.container));

@@ -42,6 +42,10 @@ class ChunkReader {
     Result<ChunkContent> read_part(const ChunkId& id, ChunkPurpose purpose, const ChunkRange& part);
     // What this place has. Errors: as read.
     Result<ChunkContent> read(const LocatedChunk& chunk);
+    // Chunks of one container, in the order of their places, none in another: what lies from the first to the last is
+    // read with one request. `take` gets each with its number. Nothing is mended here. Errors of each: as read.
+    using TakeContent = std::function<void(std::size_t number, Result<ChunkContent> content)>;
+    void read_span(std::span<const LocatedChunk> chunks, const TakeContent& take);
     // How it is divided, and what is absent. Errors: as read.
     Result<ChunkHeader> read_header(const LocatedChunk& chunk);
     // The frames, unsealed and otherwise as they are, ready to be sealed again. What a write-only client claims

@@ -91,7 +91,7 @@ Result<std::uint64_t> Repository::fold(Lease& lease) {
     for (const ObjectInfo& info : found.unfolded) {
         const PointName name = *parse_point_name(info.name);
         const auto end = read_object_end(
-            *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+            reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
         if (!end.ok()) continue;  // damaged: stays as it is
         // A fragment tells who made a point by naming it as a container.
         if (end->trailer.header.is_claim() && end->table.chunks.empty()) continue;

@@ -419,6 +419,7 @@ Result<RepairReport> run_repair(Repository& repository,
                                 const WriterIdentity& identity,
                                 Progress& progress,
                                 std::stop_token stop) {
+    repository.read_past_cache();
     return Repair(repository, options, identity, progress, std::move(stop)).run();
 }
 

@@ -100,7 +100,7 @@ Status Repository::check_maker(const ObjectEnd& end, const RestorePointId& point
 }
 
 Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName& name) {
-    HF_TRY(const ObjectEnd end, read_object_end(*storage_, *keyring_, info.name, info.bytes,
+    HF_TRY(const ObjectEnd end, read_object_end(reads(), *keyring_, info.name, info.bytes,
                                                 ObjectKind::restore_point));
     PointInfo point = known_by_name(name, info.bytes);
     HF_TRY_STATUS(check_identity(end, name.id, info.name));

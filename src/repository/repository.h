@@ -12,6 +12,7 @@
 #include "repository/client_state.h"
 #include "repository/clients.h"
 #include "repository/member_cache.h"
+#include "storage/cache/cached_storage.h"
 
 namespace holdfast {
 
@@ -91,6 +92,9 @@ class Repository {
                                                     Random& random);
 
     Storage& storage() { return *storage_; }
+    // For who has to know what is stored, not what was once read: nothing is taken from the local cache any more.
+    // Nobody else may use the repository meanwhile; what chunks() has returned before is gone.
+    void read_past_cache();
     const Keyring& keyring() const { return *keyring_; }
     const ConfigRecord& config() const { return config_; }
     const SecretKey& master() const { return master_; }
@@ -207,6 +211,7 @@ class Repository {
 
     // Adds what the index does not have yet. Points are listed before fragments: what a point refers
     // to was stored before it.
+    void make_chunk_reader();
     Result<Index*> index_after(const std::vector<ObjectInfo>* points);
     Status load_index(const std::vector<ObjectInfo>* listed = nullptr);
     void load_own_index();
@@ -235,7 +240,11 @@ class Repository {
     Result<FoldCandidates> fold_candidates();
     void tidy_fragment_cache(const std::vector<ObjectInfo>& stored) const;
 
+    // Of immutable objects: through the local cache, when the storage is far away.
+    Storage& reads() { return cache_ != nullptr ? *cache_ : *storage_; }
+
     std::unique_ptr<Storage> storage_;
+    std::unique_ptr<CachedStorage> cache_;
     const Clock& clock_;
     Random& random_;
     ConfigRecord config_;

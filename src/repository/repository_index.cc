@@ -39,9 +39,13 @@ Result<Index*> Repository::index_after(const std::vector<ObjectInfo>* points) {
     if (!index_loaded_) {
         HF_TRY_STATUS(load_index(points));
         index_loaded_ = true;
-        chunks_.emplace(*storage_, *keyring_, index_, [this] { return find_more(); });
+        make_chunk_reader();
     }
     return &index_;
+}
+
+void Repository::make_chunk_reader() {
+    chunks_.emplace(reads(), *keyring_, index_, [this] { return find_more(); });
 }
 
 Status Repository::reload_index() {
@@ -80,7 +84,7 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
         auto fragment = FlatFragment::from_file(cache_directory_ + '/' + info.name);
         if (fragment.ok()) return fragment;
     }
-    HF_TRY(const ObjectEnd end, read_object(*storage_, *keyring_, info.name,
+    HF_TRY(const ObjectEnd end, read_object(reads(), *keyring_, info.name,
                                             ObjectKind::index_fragment, max_fragment_bytes));
     HF_TRY(IndexFragmentRecord record, decode_index_fragment(end.record));
     if (end.trailer.header.is_claim()) keep_claims_only(record);
@@ -306,7 +310,7 @@ Status Repository::load_points(const std::vector<ObjectInfo>& points) {
         const auto name = parse_point_name(info.name);
         if (!name || folded_.contains(name->id) || !loaded_points_.insert(name->id).second) continue;
         const auto end = read_object_end(
-            *storage_, *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+            reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
         if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
         if (!end.ok() || !check_identity(*end, name->id, info.name).ok()) continue;
         add_point_to_index(*name, end->trailer.header, end->table, end->object_bytes);

@@ -179,9 +179,18 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
         repository->own_ = ClientState::open(repository->cache_directory_ + "/client-" + slot->hex());
         repository->keyring_->set_client_state(repository->own_);
     }
+    if (store.traits().is_remote)
+        repository->cache_ = std::make_unique<CachedStorage>(store, repository->cache_directory_);
     HF_TRY_STATUS(agree_on_last_epoch(store, repository->cache_directory_, epochs));
     repository->members_ = MemberCache::open(members_path);
     return repository;
+}
+
+void Repository::read_past_cache() {
+    const std::lock_guard lock(index_mutex_);
+    if (cache_ == nullptr) return;
+    cache_.reset();
+    if (index_loaded_) make_chunk_reader();
 }
 
 }  // namespace holdfast

@@ -5,14 +5,6 @@
 #include <tuple>
 
 namespace holdfast {
-namespace {
-
-// What a task takes of chunks of which little is wanted, as of groups of files that have mostly died: to hand a chunk
-// to another thread takes as long as to read and prove 64 KiB (30 us).
-constexpr std::uint64_t task_bytes = 256u << 10;
-
-}  // namespace
-
 std::vector<Piece> sorted_by_place(std::vector<Piece> pieces, const Index& index) {
     struct Place {
         std::uint64_t container, offset;
@@ -47,7 +39,7 @@ std::span<const Piece> first_chunk(std::span<const Piece> pieces) {
     return pieces.first(end);
 }
 
-std::span<const Piece> first_task(std::span<const Piece> pieces) {
+std::span<const Piece> first_task(std::span<const Piece> pieces, std::uint64_t task_bytes) {
     std::size_t end = 0;
     for (std::uint64_t bytes = 0; end < pieces.size() && bytes < task_bytes;) {
         const auto chunk = first_chunk(pieces.subspan(end));

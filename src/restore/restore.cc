@@ -15,7 +15,7 @@
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
 #include "restore/extras_remover.h"
-#include "restore/piece.h"
+#include "restore/near_chunks.h"
 #include "restore/target_directory.h"
 
 namespace holdfast {
@@ -24,11 +24,17 @@ namespace {
 // A window: what is sorted by place in the repository before it is fetched. 100 bytes a piece and
 // 600 a file; a directory keeps a descriptor.
 constexpr std::size_t window_pieces = 8192, window_files = 4096, window_directories = 400;
-// Chunks in flight: 2 for each thread, of at most 2 MiB, stored and unpacked.
-constexpr std::size_t queued_chunks_a_thread = 1;
+// A task that waits holds nothing.
+constexpr std::size_t queued_tasks = 4;
+// Most of the time they wait for answers. In flight: a span and a chunk each, at most 4 MiB, so 32 MiB.
+constexpr std::size_t remote_threads = 8;
 constexpr std::size_t max_reported_problems = 1000;
 // Small files that are written by one task.
 constexpr std::size_t files_a_task = 64;
+
+std::size_t threads_for(Repository& repository, const RestoreOptions& options) {
+    return repository.storage().traits().is_remote ? remote_threads : options.threads;
+}
 
 DiskMap::Key link_key(const Metadata& metadata) {
     return {metadata.file_system, metadata.inode};
@@ -69,7 +75,7 @@ class Restore {
           options_(options),
           progress_(progress),
           stop_(std::move(stop)),
-          pool_(options.threads, options.threads * queued_chunks_a_thread) {}
+          pool_(threads_for(repository, options), queued_tasks) {}
 
     Result<RestoreReport> run(const Entry& entry);
 
@@ -100,7 +106,7 @@ class Restore {
 
     Status flush_window();
     void fetch(std::span<const Piece> pieces);
-    void fetch_chunk(std::span<const Piece> pieces);
+    void write_chunk(std::span<const Piece> pieces, Result<ChunkContent> content);
     void write_plain(std::span<const std::shared_ptr<FileWriter>> files);
     void count_bytes(std::uint64_t written, std::uint64_t compared);
     void finish_piece(FileWriter& file);
@@ -480,8 +486,9 @@ void Restore::finish_piece(FileWriter& file) {
 // Has the window fetched, task by task.
 Status Restore::flush_window() {
     const std::vector<Piece> sorted = sorted_by_place(std::exchange(window_, {}), *index_);
+    const bool is_remote = repository_.storage().traits().is_remote;
     for (std::span<const Piece> rest(sorted); !rest.empty();) {
-        const std::span<const Piece> part = first_task(rest);
+        const std::span<const Piece> part = first_task(rest, is_remote ? remote_task_bytes : local_task_bytes);
         pool_.submit([this, part] { fetch(part); });
         rest = rest.subspan(part.size());
     }
@@ -507,17 +514,15 @@ void Restore::count_bytes(std::uint64_t written, std::uint64_t compared) {
 }
 
 void Restore::fetch(std::span<const Piece> pieces) {
-    while (!pieces.empty()) {
-        const std::span<const Piece> part = first_chunk(pieces);
-        fetch_chunk(part);
-        pieces = pieces.subspan(part.size());
-    }
+    if (stop_.stop_requested()) return;
+    read_near_chunks(*chunks_, *index_, pieces, [this](std::span<const Piece> wanted, Result<ChunkContent> content) {
+        write_chunk(wanted, std::move(content));
+    });
 }
 
-// One chunk, and all pieces of the window that are in it.
-void Restore::fetch_chunk(std::span<const Piece> pieces) {
+// All pieces of the window that are in one chunk.
+void Restore::write_chunk(std::span<const Piece> pieces, Result<ChunkContent> content) {
     if (stop_.stop_requested()) return;
-    Result<ChunkContent> content = ChunkContent();
     std::uint64_t written = 0, compared = 0;
     for (const Piece& piece : pieces) {
         FileWriter& file = *piece.file;

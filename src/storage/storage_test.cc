@@ -1,12 +1,16 @@
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <thread>
 
 #include "contract/storage_contract.h"
+#include "storage/cache/cached_storage.h"
 #include "storage/local/local_storage.h"
 #include "storage/memory/memory_storage.h"
 #include "storage/s3/s3_listing.h"
 #include "storage/throttle/throttled_storage.h"
+#include "support/hooked_storage.h"
 #include "support/temporary_directory.h"
 
 namespace holdfast {
@@ -73,6 +77,76 @@ TEST(LocalStorageTest, OneProcessRemovesADirectoryThatAnotherWritesTo) {
     threads.clear();
     const std::string left = root + "/marks/1";
     EXPECT_TRUE(!std::filesystem::exists(left) || std::filesystem::is_empty(left));
+}
+
+// A remote storage that counts what it is asked.
+std::unique_ptr<Storage> counting(std::shared_ptr<Storage> inner, std::map<std::string, int>& requests) {
+    return std::make_unique<HookedStorage>(std::move(inner), [&requests](std::string_view operation, const std::string&) {
+        ++requests[std::string(operation)];
+        return ok_status();
+    });
+}
+
+TEST(CachedStorageTest, MetadataIsFetchedOnceAndByBlocks) {
+    const TemporaryDirectory directory;
+    const auto inner = std::make_shared<MemoryStorage>();
+    Bytes data(2'500'000);
+    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+    for (const char* const name : {"meta/s/a", "data/s/a", "index/a"})
+        ASSERT_TRUE(inner->put(name, ByteSpan(data).first(name[0] == 'i' ? 100'000 : data.size()), Durability::none).ok());
+    std::map<std::string, int> requests;
+    const auto counted = counting(inner, requests);
+    for (int process = 0; process < 2; ++process) {
+        CachedStorage cached(*counted, directory.path());
+        for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1000}, CachedStorage::block_bytes - 5, std::uint64_t{2'400'000}}) {
+            Bytes part(100'000);
+            ASSERT_TRUE(cached.read("meta/s/a", offset, part).ok());
+            EXPECT_TRUE(std::equal(part.begin(), part.end(), data.begin() + static_cast<std::ptrdiff_t>(offset)));
+        }
+        Bytes beyond(100'001);
+        EXPECT_EQ(cached.read("meta/s/a", 2'400'000, beyond).error().code(), ErrorCode::corrupt);
+        EXPECT_EQ(*cached.read_some("meta/s/a", 3 << 20, beyond), 0u);
+        EXPECT_EQ(cached.get("index/a", 1 << 20)->size(), 100'000u);
+        EXPECT_EQ(cached.get("index/a", 10).error().code(), ErrorCode::corrupt);
+    }
+    // Three blocks and what lies behind the end, once.
+    EXPECT_EQ(requests["read"], 4);
+    CachedStorage cached(*counted, directory.path());
+    Bytes part(10);
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(cached.read("data/s/a", 0, part).ok());
+    EXPECT_EQ(requests["read"], 7);
+}
+
+TEST(CachedStorageTest, WhatIsDamagedIsFetchedAgain) {
+    const TemporaryDirectory directory;
+    const auto inner = std::make_shared<MemoryStorage>();
+    ASSERT_TRUE(inner->put("meta/s/a", Bytes(5000, 7), Durability::none).ok());
+    Bytes part(5000);
+    ASSERT_TRUE(CachedStorage(*inner, directory.path()).read("meta/s/a", 0, part).ok());
+    std::vector<std::filesystem::path> files;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(directory.path()))
+        if (file.is_regular_file()) files.push_back(file.path());
+    ASSERT_EQ(files.size(), 1u);
+    for (const std::size_t size : {std::size_t{5032}, std::size_t{100}, std::size_t{0}}) {
+        std::ofstream(files[0], std::ios::binary | std::ios::trunc) << std::string(size, 'x');
+        ASSERT_TRUE(CachedStorage(*inner, directory.path()).read("meta/s/a", 0, part).ok());
+        EXPECT_EQ(part, Bytes(5000, 7));
+    }
+}
+
+TEST(CachedStorageTest, KeepsNoMoreThanItMay) {
+    const TemporaryDirectory directory;
+    const auto inner = std::make_shared<MemoryStorage>();
+    for (int i = 0; i < 100; ++i)
+        ASSERT_TRUE(inner->put("meta/s/" + std::to_string(i), Bytes(1 << 20), Durability::none).ok());
+    CachedStorage cached(*inner, directory.path(), 20u << 20);
+    Bytes part(10);
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(cached.read("meta/s/" + std::to_string(i), 0, part).ok());
+    std::uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(directory.path()))
+        if (file.is_regular_file()) bytes += file.file_size();
+    // It looks each 64 MiB.
+    EXPECT_LE(bytes, (20u + 65u) << 20);
 }
 
 TEST(ThrottledStorageTest, KeepsToItsRateInTheLongRun) {
