@@ -22,10 +22,10 @@ namespace holdfast {
 namespace {
 
 // A window: what is sorted by place in the repository before it is fetched. 100 bytes a piece and
-// 600 a file; a directory keeps a descriptor.
-constexpr std::size_t window_pieces = 8192, window_files = 4096, window_directories = 400;
-// A task that waits holds nothing.
-constexpr std::size_t queued_tasks = 4;
+// 600 a file; a directory keeps a descriptor. There are two: one is fetched while the next one is filled.
+constexpr std::size_t window_pieces = 8192, window_files = 4096, window_directories = 300;
+// All of a window, so that nobody waits for room: a task that waits holds 64 bytes.
+constexpr std::size_t queued_tasks = window_pieces + window_files;
 // Most of the time they wait for answers. In flight: a span and a chunk each, at most 4 MiB, so 32 MiB.
 constexpr std::size_t remote_threads = 8;
 constexpr std::size_t max_reported_problems = 1000;
@@ -105,6 +105,7 @@ class Restore {
     Status count_directory(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
 
     Status flush_window();
+    Status finish_windows();
     void fetch(std::span<const Piece> pieces);
     void write_chunk(std::span<const Piece> pieces, Result<ChunkContent> content);
     void write_plain(std::span<const std::shared_ptr<FileWriter>> files);
@@ -127,8 +128,12 @@ class Restore {
     std::optional<BackgroundSync> sync_;
 
     FileWriter::Purpose purpose_ = FileWriter::Purpose::write;
-    std::vector<Piece> window_;
-    std::vector<std::shared_ptr<FileWriter>> plain_files_;  // inline or empty
+    struct Window {
+        std::vector<Piece> pieces;
+        std::vector<std::shared_ptr<FileWriter>> plain_files;  // inline or empty
+    };
+    Window window_;    // is filled
+    Window fetching_;  // its tasks are queued
     std::size_t window_file_count_ = 0, window_directory_count_ = 0;
     // Where the first name of a hard-linked file is: its path below the target.
     DiskMap first_names_;
@@ -244,9 +249,11 @@ void Restore::finish_parents() {
 
 // The first pass over the whole tree, and all that it has left to do.
 Status Restore::walk(const Entry& entry) {
-    HF_TRY_STATUS(entry.metadata.type == EntryType::directory ? first_pass(root_, entry)
-                                                              : first_pass_entry(root_, entry));
-    return flush_window();
+    Status walked = entry.metadata.type == EntryType::directory ? first_pass(root_, entry)
+                                                                : first_pass_entry(root_, entry);
+    // Whatever has become of it: nothing is written any more when this returns.
+    const Status finished = finish_windows();
+    return walked.ok() ? finished : walked;
 }
 
 Status Restore::write(const Entry& entry) {
@@ -424,7 +431,7 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
         std::holds_alternative<ExtentTree>(entry.content))
         HF_TRY_STATUS(add_runs(file));
     else
-        plain_files_.push_back(std::move(file));
+        window_.plain_files.push_back(std::move(file));
     if (++window_file_count_ >= window_files) return flush_window();
     return {};
 }
@@ -457,8 +464,8 @@ Status Restore::add_runs(const std::shared_ptr<FileWriter>& file) {
             return {};
         }
         file->expect(1);
-        window_.push_back({file, run.chunk, run.chunk_offset, run.bytes, start});
-        return window_.size() >= window_pieces ? flush_window() : ok_status();
+        window_.pieces.push_back({file, run.chunk, run.chunk_offset, run.bytes, start});
+        return window_.pieces.size() >= window_pieces ? flush_window() : ok_status();
     });
     HF_TRY_STATUS(fatal());
     // Where its pieces are cannot be read: that is this file's problem alone.
@@ -483,23 +490,32 @@ void Restore::finish_piece(FileWriter& file) {
     report_.bytes += file.entry().metadata.size;
 }
 
-// Has the window fetched, task by task.
+// Has the window fetched, task by task, while the next one is filled. The one before is done then.
 Status Restore::flush_window() {
-    const std::vector<Piece> sorted = sorted_by_place(std::exchange(window_, {}), *index_);
+    pool_.wait_idle();
+    fetching_ = std::exchange(window_, {});
+    window_file_count_ = window_directory_count_ = 0;
+    HF_TRY_STATUS(fatal());
+    fetching_.pieces = sorted_by_place(std::move(fetching_.pieces), *index_);
     const bool is_remote = repository_.storage().traits().is_remote;
-    for (std::span<const Piece> rest(sorted); !rest.empty();) {
+    for (std::span<const Piece> rest(fetching_.pieces); !rest.empty();) {
         const std::span<const Piece> part = first_task(rest, is_remote ? remote_task_bytes : local_task_bytes);
         pool_.submit([this, part] { fetch(part); });
         rest = rest.subspan(part.size());
     }
-    const std::span<const std::shared_ptr<FileWriter>> plain(plain_files_);
+    const std::span<const std::shared_ptr<FileWriter>> plain(fetching_.plain_files);
     for (std::size_t begin = 0; begin < plain.size(); begin += files_a_task)
         pool_.submit([this, part = plain.subspan(begin, std::min(files_a_task, plain.size() - begin))] {
             write_plain(part);
         });
+    return {};
+}
+
+Status Restore::finish_windows() {
+    const Status flushed = flush_window();
     pool_.wait_idle();
-    plain_files_.clear();
-    window_file_count_ = window_directory_count_ = 0;
+    fetching_ = {};
+    HF_TRY_STATUS(flushed);
     return fatal();
 }
 
