@@ -28,8 +28,7 @@ ErrorCode code_of(CURLcode code) {
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
         code == CURLE_SSL_CERTPROBLEM)
         return ErrorCode::permission_denied;
-    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-        return ErrorCode::invalid_argument;
+    if (code == CURLE_URL_MALFORMAT) return ErrorCode::invalid_argument;
     if (code == CURLE_OUT_OF_MEMORY || code == CURLE_FAILED_INIT) return ErrorCode::internal;
     return ErrorCode::unavailable;
 }

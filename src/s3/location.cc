@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace holdfast {
 namespace {
@@ -41,16 +42,28 @@ bool is_host_label(std::string_view bucket) {
     });
 }
 
+std::optional<long> parse_seconds(std::string_view text) {
+    long seconds = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, seconds);
+    if (error != std::errc() || rest != end || seconds < 1 || seconds > 3600) return std::nullopt;
+    return seconds;
+}
+
 Status set_parameter(S3Location& location, const std::string& name, const std::string& value) {
     if (name == "region") {
         location.region = value;
+    } else if (name == "timeout") {
+        const auto seconds = parse_seconds(value);
+        if (!seconds) return Error(ErrorCode::invalid_argument, "timeout=" + value + ": not 1 to 3600 seconds");
+        location.stall_seconds = *seconds;
     } else if (name == "class") {
         location.storage_class = value;
     } else if (name == "style" && (value == "path" || value == "virtual")) {
         location.is_path_style = value == "path";
     } else {
         return Error(ErrorCode::invalid_argument, "not known of an S3 repository: '" + name + '=' + value +
-                                                      "' (region=, style=path, style=virtual, class=)");
+                                                      "' (region=, style=path, style=virtual, class=, timeout=)");
     }
     return {};
 }

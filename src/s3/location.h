@@ -17,6 +17,7 @@ struct S3Location {
     // Whether the bucket stands in the path (else in the host's name).
     bool is_path_style = true;
     std::string storage_class;  // of data; empty: the bucket's
+    long stall_seconds = 30;    // HttpOptions::stall_seconds
 
     // The host to ask, and how the path of a key begins.
     std::string host() const { return is_path_style ? authority : bucket + '.' + authority; }
@@ -26,7 +27,7 @@ struct S3Location {
     std::string description() const { return url_of(prefix); }
 };
 
-// ENDPOINT/BUCKET[/PREFIX][?region=R&style=path|virtual&class=C]; the endpoint with or without http:// or https://
+// ENDPOINT/BUCKET[/PREFIX][?region=R&style=path|virtual&class=C&timeout=SECONDS]; the endpoint with or without http:// or https://
 // (without: https). The region is, in this order, that of the URL, AWS_REGION, AWS_DEFAULT_REGION, that of the
 // endpoint's name, us-east-1. Without a style: virtual for the services that want it so. Errors: invalid_argument.
 Result<S3Location> parse_s3_location(std::string_view text, const Environment& environment);

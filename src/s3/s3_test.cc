@@ -80,7 +80,7 @@ TEST(LocationTest, IsReadAsUsersWriteIt) {
     EXPECT_EQ(told.region, "here");
     EXPECT_EQ(told.host(), "b.host");
     EXPECT_EQ(told.storage_class, "GLACIER");
-    for (const char* const text : {"", "host", "host/", "ftp://host/b", "host/b?style=odd", "host/b?secret=x"})
+    for (const char* const text : {"", "host", "host/", "ftp://host/b", "host/b?style=odd", "host/b?timeout=0", "host/b?timeout=x", "host/b?secret=x"})
         EXPECT_EQ(parse_s3_location(text, none).error().code(), ErrorCode::invalid_argument) << text;
 }
 

@@ -24,7 +24,7 @@ class Cut(Exception):
 class Fault:
     """What may happen to a request; the kinds are drawn evenly."""
 
-    KINDS = ('busy', 'cut before', 'cut request', 'cut answer', 'lose answer', 'stall')
+    KINDS = ('busy', 'cut before', 'cut request', 'cut answer', 'lose answer', 'stall', 'half listing')
 
     def __init__(self, share, seed, kinds=KINDS, stall_seconds=3):
         self.share, self.kinds, self.stall_seconds = share, kinds, stall_seconds
@@ -158,7 +158,18 @@ class Proxy:
             await relay(reader, server_writer, head.length() // 2)
             raise Cut
         await relay(reader, server_writer, head.length())
+        if fault == 'half listing' and 'list-type=2' in head.first[1]:
+            return await self.halve(writer, server_reader)
         await self.answer(method, fault, writer, server_reader)
+
+    async def halve(self, writer, server_reader):
+        """Half of a listing, as if that were all of it."""
+        answer = await read_head(server_reader)
+        body = await server_reader.readexactly(answer.length())
+        first, last = body.find(b'<Contents>'), body.rfind(b'</Contents>')
+        half = body[:len(body) // 2] if first < 0 else body[:first] + body[last + len(b'</Contents>'):]
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(half) + half)
+        await writer.drain()
 
     async def answer(self, method, fault, writer, server_reader):
         answer = await read_head(server_reader)

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/random.h"
-#include "storage/s3/s3_listing.h"
 
 namespace holdfast {
 namespace {
@@ -145,6 +144,7 @@ Result<std::unique_ptr<Storage>> S3Storage::open(const std::string& location,
                                                  const StorageOptions& options) {
     HF_TRY(S3Location parsed, parse_s3_location(location, environment()));
     S3Options s3;
+    s3.http.stall_seconds = parsed.stall_seconds;
     s3.backoff = options.backoff;
     s3.http.stop = options.stop;
     s3.http.ca_file = options.ca_file.empty() ? environment()("AWS_CA_BUNDLE").value_or("") : options.ca_file;
@@ -278,26 +278,35 @@ Result<ObjectInfo> S3Storage::head(const std::string& name) {
     return ObjectInfo{name, bytes};
 }
 
+// What may be less than all is asked for again a few times. It is the service's fault, not damage.
+Result<S3ListingPage> S3Storage::list_page(const std::string& prefix, const std::string& continuation) {
+    for (int tries_left = 3;; --tries_left) {
+        S3Request request;
+        request.query = {{"list-type", "2"}, {"prefix", prefix}, {"encoding-type", "url"}};
+        if (!continuation.empty()) request.query.emplace_back("continuation-token", continuation);
+        request.limit_bytes = max_listing_bytes;
+        HF_TRY(const HttpResponse response, client_->call(std::move(request)));
+        auto page = parse_listing(response.body, prefix);
+        if (page.ok()) return page;
+        if (tries_left == 0)
+            return Error(ErrorCode::unavailable, page.error().message()).with_context("listing " + description());
+    }
+}
+
 Status S3Storage::list(const std::string& prefix, const std::function<bool(const ObjectInfo&)>& visit) {
     const std::string whole = key_of(prefix);
     const std::size_t before = whole.size() - prefix.size();
     std::string last;
     for (std::string continuation;;) {
-        S3Request page;
-        page.query = {{"list-type", "2"}, {"prefix", whole}, {"encoding-type", "url"}};
-        if (!continuation.empty()) page.query.emplace_back("continuation-token", continuation);
-        page.limit_bytes = max_listing_bytes;
-        HF_TRY(const HttpResponse response, client_->call(std::move(page)));
-        auto parsed = parse_listing(response.body, whole);
-        if (!parsed.ok()) return std::move(parsed).error().with_context("listing " + description());
-        for (ObjectInfo& info : parsed->objects) {
+        HF_TRY(S3ListingPage page, list_page(whole, continuation));
+        for (ObjectInfo& info : page.objects) {
             info.name.erase(0, before);
-            if (info.name <= last) return Error(ErrorCode::corrupt, "a listing goes back to " + info.name);
+            if (info.name <= last) return Error(ErrorCode::unavailable, "a listing goes back to " + info.name);
             last = info.name;
             if (!visit(info)) return {};
         }
-        if (parsed->continuation.empty()) return {};
-        continuation = std::move(parsed->continuation);
+        if (page.continuation.empty()) return {};
+        continuation = std::move(page.continuation);
     }
 }
 

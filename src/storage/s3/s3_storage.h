@@ -2,6 +2,7 @@
 #pragma once
 
 #include "s3/s3_client.h"
+#include "storage/s3/s3_listing.h"
 #include "storage/storage.h"
 
 namespace holdfast {
@@ -43,6 +44,7 @@ class S3Storage final : public Storage {
     S3Request request(std::string method, const std::string& name) const;
     Status put(const std::string& name, ByteSpan data, Existing existing);
     Result<bool> is_stored(const std::string& name, ByteSpan data);
+    Result<S3ListingPage> list_page(const std::string& prefix, const std::string& continuation);
     void remove_old_uploads();
 
     const std::unique_ptr<S3Client> client_;
