@@ -5,7 +5,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint8_t flag_partial = 1;
+constexpr std::uint8_t flag_partial = 1, flag_copy = 2;
 // The root entry is written as a directory leaf with one entry; a directory has this name there.
 constexpr std::string_view root_name = "root";
 
@@ -53,7 +53,8 @@ std::optional<BackupType> backup_type_from_name(std::string_view name) {
 Bytes encode_restore_point(const RestorePointRecord& record) {
     Bytes data;
     ByteWriter out(data);
-    out.u8(record.is_partial ? flag_partial : 0);
+    const bool is_copy = record.origin != RestorePointId{};
+    out.u8(static_cast<std::uint8_t>((record.is_partial ? flag_partial : 0) | (is_copy ? flag_copy : 0)));
     out.u8(static_cast<std::uint8_t>(record.type));
     out.u64(static_cast<std::uint64_t>(record.started));
     out.u64(static_cast<std::uint64_t>(record.walked));
@@ -72,6 +73,7 @@ Bytes encode_restore_point(const RestorePointRecord& record) {
     if (root.metadata.type == EntryType::directory) root.name = root_name;
     leaf.add(root);
     out.sized_bytes(leaf.finish());
+    if (is_copy) out.bytes(record.origin.bytes);
     return data;
 }
 
@@ -97,7 +99,9 @@ Result<RestorePointRecord> decode_restore_point(ByteSpan data) {
         *value = in.varint();
     record.skipped_paths = decode_texts(in);
     const ByteSpan leaf = in.sized_bytes();
-    if (!in.complete() || (flags & ~flag_partial) != 0 || type < 1 || type > 4) return bad();
+    if ((flags & flag_copy) != 0) record.origin.bytes = in.array<16>();
+    const bool says_origin = ((flags & flag_copy) != 0) == (record.origin != RestorePointId{});
+    if (!in.complete() || (flags & ~(flag_partial | flag_copy)) != 0 || !says_origin || type < 1 || type > 4) return bad();
     record.type = static_cast<BackupType>(type);
     HF_TRY(std::vector<Entry> entries, decode_directory_leaf(leaf));
     if (entries.size() != 1) return bad();

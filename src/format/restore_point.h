@@ -40,6 +40,8 @@ struct RestorePointRecord {
     RestorePointId parent{};    // zero: none
     RestorePointId base_full{};  // the full that a differential compared with; zero: none
     SessionId session{};        // the lease under which it was written
+    // Of a copy: the point, in another repository, that was copied first. Zero: this one is no copy.
+    RestorePointId origin{};
     std::vector<std::string> tags;
     std::string program;  // name and version
     RestorePointStats stats;

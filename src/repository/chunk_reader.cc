@@ -13,14 +13,22 @@ Error bad(const ChunkId& id, const char* what) {
     return {ErrorCode::corrupt, "chunk " + id.hex().substr(0, 16) + ": " + what};
 }
 
-// Recomputes the id from the members that are there and the hashes of those that are not.
+// What its own seal proves is not proven again: the id of fingerprints derives from another chunk's.
 Status verify_id(const ChunkLocation& location,
                  const ChunkHeader& header,
                  ByteSpan content,
                  const Keyring& keyring) {
     if (location.purpose == ChunkPurpose::fingerprints) return {};
-    ChunkIdBuilder builder(location.purpose);
-    const std::size_t count = header.members.count(location.raw_bytes);
+    if (chunk_id_of(location.purpose, header, content, keyring) == location.id) return {};
+    return bad(location.id, "content does not match its id");
+}
+
+}  // namespace
+
+ChunkId chunk_id_of(ChunkPurpose purpose, const ChunkHeader& header, ByteSpan content, const Keyring& keyring) {
+    ChunkIdBuilder builder(purpose);
+    const auto raw_bytes = static_cast<std::uint32_t>(content.size());
+    const std::size_t count = header.members.count(raw_bytes);
     const std::uint32_t page = header.members.uniform_bytes;
     // Whole pages can be hashed several at a time.
     std::vector<Digest> pages;
@@ -30,7 +38,7 @@ Status verify_id(const ChunkLocation& location,
     }
     std::size_t offset = 0, absent = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t length = header.members.length(i, location.raw_bytes);
+        const std::uint32_t length = header.members.length(i, raw_bytes);
         Digest hash;
         if (absent < header.absent.size() && header.absent[absent].first == i)
             hash = header.absent[absent++].second;
@@ -41,12 +49,8 @@ Status verify_id(const ChunkLocation& location,
         builder.add(length, hash);
         offset += length;
     }
-    if (builder.finish(keyring.id_key()) != location.id)
-        return bad(location.id, "content does not match its id");
-    return {};
+    return builder.finish(keyring.id_key());
 }
-
-}  // namespace
 
 bool ChunkContent::has(std::uint64_t offset, std::uint64_t count) const {
     return offset <= bytes.size() && count <= bytes.size() - offset &&
@@ -172,7 +176,7 @@ Result<ChunkContent> ChunkReader::read(const LocatedChunk& chunk) {
                        [&](ByteSpan stored) { return decode(chunk, stored); });
 }
 
-void ChunkReader::read_span(std::span<const LocatedChunk> chunks, const TakeContent& take) {
+void ChunkReader::read_span(std::span<const LocatedChunk> chunks, const TakeStored& take) {
     const std::uint64_t begin = chunks.front().location.offset;
     const ChunkLocation& last = chunks.back().location;
     Bytes stored(static_cast<std::size_t>(last.offset + last.stored_bytes() - begin));
@@ -180,8 +184,8 @@ void ChunkReader::read_span(std::span<const LocatedChunk> chunks, const TakeCont
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         const ChunkLocation& location = chunks[i].location;
         if (read.ok())
-            take(i, decode(chunks[i], ByteSpan(stored).subspan(static_cast<std::size_t>(location.offset - begin),
-                                                               static_cast<std::size_t>(location.stored_bytes()))));
+            take(i, ByteSpan(stored).subspan(static_cast<std::size_t>(location.offset - begin),
+                                             static_cast<std::size_t>(location.stored_bytes())));
         else
             take(i, read.error());
     }

@@ -21,6 +21,10 @@ struct ChunkContent {
     bool has(std::uint64_t offset, std::uint64_t count) const;
 };
 
+// The id of a chunk with this content, under the repository's keys: from the members that are there and the hashes of
+// those that are not. docs/format.md#chunks.
+ChunkId chunk_id_of(ChunkPurpose purpose, const ChunkHeader& header, ByteSpan content, const Keyring& keyring);
+
 // Opened containers' keys are kept. Thread-safe. Memory: what the caller holds, 100 bytes for
 // each of the last 4,096 containers, and one ObjectMender.
 class ChunkReader {
@@ -43,9 +47,9 @@ class ChunkReader {
     // What this place has. Errors: as read.
     Result<ChunkContent> read(const LocatedChunk& chunk);
     // Chunks of one container, in the order of their places, none in another: what lies from the first to the last is
-    // read with one request. `take` gets each with its number. Nothing is mended here. Errors of each: as read.
-    using TakeContent = std::function<void(std::size_t number, Result<ChunkContent> content)>;
-    void read_span(std::span<const LocatedChunk> chunks, const TakeContent& take);
+    // read with one request. `take` gets each one's frames as they are stored, and its number. Nothing is mended here.
+    using TakeStored = std::function<void(std::size_t number, Result<ByteSpan> stored)>;
+    void read_span(std::span<const LocatedChunk> chunks, const TakeStored& take);
     // How it is divided, and what is absent. Errors: as read.
     Result<ChunkHeader> read_header(const LocatedChunk& chunk);
     // The frames, unsealed and otherwise as they are, ready to be sealed again. What a write-only client claims
@@ -53,6 +57,8 @@ class ChunkReader {
     Result<EncodedChunk> read_frames(const LocatedChunk& chunk);
     // The stored frames of `chunk` are already in memory (`stored`).
     Result<ChunkContent> decode(const LocatedChunk& chunk, ByteSpan stored);
+    // The same, unsealed and otherwise as they are.
+    Result<EncodedChunk> unseal_frames(const LocatedChunk& chunk, ByteSpan stored);
 
   private:
     Result<LocatedChunk> locate(const ChunkId& id,
@@ -65,7 +71,6 @@ class ChunkReader {
         -> decltype(open(ByteSpan{}));
     Status open_mender(const std::string& name, std::uint64_t object_bytes);
     Result<Bytes> read_mended(const LocatedChunk& chunk, std::size_t frames);
-    Result<EncodedChunk> unseal_frames(const LocatedChunk& chunk, ByteSpan stored);
     Result<FrameCipher> cipher_of(const Container& container);
     Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);

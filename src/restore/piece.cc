@@ -1,35 +1,13 @@
 #include "restore/piece.h"
 
-#include <algorithm>
-#include <map>
-#include <tuple>
-
 namespace holdfast {
 std::vector<Piece> sorted_by_place(std::vector<Piece> pieces, const Index& index) {
-    struct Place {
-        std::uint64_t container, offset;
-        std::size_t piece;
-    };
-    std::vector<Place> places;
-    places.reserve(pieces.size());
-    std::map<ObjectId, std::uint64_t> containers;
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-        std::uint64_t container = UINT64_MAX, offset = 0;
-        const auto located = index.locate(
-            pieces[i].chunk, {pieces[i].chunk_offset, static_cast<std::uint32_t>(pieces[i].bytes)});
-        if (located.ok()) {
-            container = containers.try_emplace(located->container.header.object, containers.size())
-                            .first->second;
-            offset = located->location.offset;
-        }
-        places.push_back({container, offset, i});
-    }
-    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
-        return std::tie(a.container, a.offset, a.piece) < std::tie(b.container, b.offset, b.piece);
-    });
+    std::vector<WantedChunk> wanted;
+    wanted.reserve(pieces.size());
+    for (const Piece& piece : pieces) wanted.push_back(wanted_of(piece));
     std::vector<Piece> sorted;
     sorted.reserve(pieces.size());
-    for (const Place& place : places) sorted.push_back(std::move(pieces[place.piece]));
+    for (const std::size_t number : order_by_place(wanted, index)) sorted.push_back(std::move(pieces[number]));
     return sorted;
 }
 

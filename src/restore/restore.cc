@@ -15,7 +15,7 @@
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
 #include "restore/extras_remover.h"
-#include "restore/near_chunks.h"
+#include "restore/piece.h"
 #include "restore/target_directory.h"
 
 namespace holdfast {
@@ -26,8 +26,6 @@ namespace {
 constexpr std::size_t window_pieces = 8192, window_files = 4096, window_directories = 300;
 // All of a window, so that nobody waits for room: a task that waits holds 64 bytes.
 constexpr std::size_t queued_tasks = window_pieces + window_files;
-// Most of the time they wait for answers. In flight: a span and a chunk each, at most 4 MiB, so 32 MiB.
-constexpr std::size_t remote_threads = 8;
 constexpr std::size_t max_reported_problems = 1000;
 // Small files that are written by one task.
 constexpr std::size_t files_a_task = 64;
@@ -497,9 +495,9 @@ Status Restore::flush_window() {
     window_file_count_ = window_directory_count_ = 0;
     HF_TRY_STATUS(fatal());
     fetching_.pieces = sorted_by_place(std::move(fetching_.pieces), *index_);
-    const bool is_remote = repository_.storage().traits().is_remote;
+    const std::uint64_t task_bytes = task_bytes_for(repository_.storage().traits());
     for (std::span<const Piece> rest(fetching_.pieces); !rest.empty();) {
-        const std::span<const Piece> part = first_task(rest, is_remote ? remote_task_bytes : local_task_bytes);
+        const std::span<const Piece> part = first_task(rest, task_bytes);
         pool_.submit([this, part] { fetch(part); });
         rest = rest.subspan(part.size());
     }
@@ -531,8 +529,14 @@ void Restore::count_bytes(std::uint64_t written, std::uint64_t compared) {
 
 void Restore::fetch(std::span<const Piece> pieces) {
     if (stop_.stop_requested()) return;
-    read_near_chunks(*chunks_, *index_, pieces, [this](std::span<const Piece> wanted, Result<ChunkContent> content) {
-        write_chunk(wanted, std::move(content));
+    std::vector<WantedChunk> wanted;
+    std::vector<std::span<const Piece>> pieces_of;
+    for (; !pieces.empty(); pieces = pieces.subspan(pieces_of.back().size())) {
+        wanted.push_back(wanted_of(pieces.front()));
+        pieces_of.push_back(first_chunk(pieces));
+    }
+    read_near_chunks(*chunks_, *index_, wanted, [&](std::size_t i, const ReadFrom*, Result<ChunkContent> content) {
+        write_chunk(pieces_of[i], std::move(content));
     });
 }
 

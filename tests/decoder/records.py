@@ -71,13 +71,16 @@ def _texts(fields):
 def parse_point(record):
     """Restore points: the record."""
     fields = Fields(record, 'restore point')
-    point = Point(bool(fields.one_of((0, 1), 'restore point flags')),
+    flags = fields.one_of((0, 1, 2, 3), 'restore point flags')
+    point = Point(bool(flags & 1),
                   TYPES[fields.one_of(TYPES, 'restore point type')],
                   fields.time(), fields.time(), fields.time(),
                   fields.bytes(16), fields.bytes(16), fields.bytes(8),
                   _text(fields), _text(fields), _text(fields), _text(fields), _text(fields),
                   _texts(fields), Counts(*(fields.varint() for _ in Counts._fields)),
                   _texts(fields), fields.sized())
+    if flags & 2:
+        fields.bytes(16)  # the origin of a copy
     fields.end()
     return point
 

@@ -212,10 +212,12 @@ struct TestRepository {
     std::string cache_directory;
     std::unique_ptr<Repository> repository;
 
-    // Without a cache, unless there is a directory for it.
-    explicit TestRepository(std::string cache = "", std::uint64_t seed = std::random_device()())
+    // Without a cache, unless there is a directory for it. With `like` it shares that one's keys for content.
+    explicit TestRepository(std::string cache = "",
+                            std::uint64_t seed = std::random_device()(),
+                            const Repository* like = nullptr)
         : random(seed), cache_directory(std::move(cache)) {
-        unlock.key_file = Repository::init(*storage, nullptr, std::nullopt,
+        unlock.key_file = Repository::init(*storage, like, std::nullopt,
                                            Repository::keep_nothing, clock, random)
                               .value()
                               .key_file;
