@@ -1,6 +1,7 @@
 // The explicit list of storage schemes.
 #include "storage/local/local_storage.h"
 #include "storage/s3/s3_storage.h"
+#include "storage/sftp/sftp_storage.h"
 #include "storage/storage.h"
 #include "storage/throttle/throttled_storage.h"
 
@@ -24,8 +25,9 @@ Result<std::unique_ptr<Storage>> open_scheme(const std::string& url,
     if (const auto directory = local_directory(url)) return LocalStorage::open(*directory, mode);
     const std::string scheme = url.substr(0, url.find(':')), rest = url.substr(scheme.size() + 1);
     if (scheme == "s3") return S3Storage::open(rest, mode, options);
+    if (scheme == "sftp") return SftpStorage::open(rest, mode, options);
     return Error(ErrorCode::invalid_argument,
-                 "no storage of this kind: '" + scheme + ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX)");
+                 "no storage of this kind: '" + scheme + ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX, sftp://HOST/PATH)");
 }
 
 }  // namespace

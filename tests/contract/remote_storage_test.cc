@@ -34,7 +34,16 @@ StorageUnderTest make_s3_bucket() {
     return open_new("s3:" + required("HOLDFAST_TEST_S3") + "/contract-" + unique_name());
 }
 
+StorageUnderTest make_sftp() {
+    return open_new(required("HOLDFAST_TEST_SFTP") + "/contract/" + unique_name());
+}
+// Below the home directory, by the name of a host that the configuration has.
+StorageUnderTest make_sftp_at_home() {
+    return open_new("sftp:holdfast-test:contract-" + unique_name());
+}
+
 INSTANTIATE_TEST_SUITE_P(S3, StorageContract, testing::Values(make_s3, make_s3_bucket));
+INSTANTIATE_TEST_SUITE_P(Sftp, StorageContract, testing::Values(make_sftp, make_sftp_at_home));
 
 }  // namespace
 }  // namespace holdfast

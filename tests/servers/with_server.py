@@ -3,7 +3,7 @@
 
 usage: with_server.py NAME[,NAME...] -- COMMAND...
 
-The names: ceph. The exit status is the command's.
+The names: ceph, sshd. The exit status is the command's.
 """
 
 import contextlib
@@ -12,8 +12,9 @@ import subprocess
 import sys
 
 from ceph import Ceph
+from sshd import Sshd
 
-SERVERS = {'ceph': Ceph}
+SERVERS = {'ceph': Ceph, 'sshd': Sshd}
 
 
 def main():
