@@ -16,12 +16,12 @@ constexpr std::size_t max_listings_in_flight = 4;
 constexpr long sync_seconds = 120;
 // Answers that come in another order are kept; more than are awaited at once come from a server that makes them up.
 constexpr std::size_t max_early_answers = 64;
-// With less free than is on its way, a failure to write is taken for that.
-constexpr std::uint64_t full_disk_bytes = 4u << 20;
+// Handles that are kept open: reading goes on where it was, in as many places as there are threads.
+constexpr std::size_t max_readings = 8;
 
 const std::string sync_extension = "fsync@openssh.com";
 const std::string replace_extension = "posix-rename@openssh.com";
-const std::string free_space_extension = "fstatvfs@openssh.com";
+const std::string free_space_extension = "statvfs@openssh.com";
 
 ErrorCode code_of(SftpCode code) {
     switch (code) {
@@ -119,19 +119,21 @@ Result<SftpReply> SftpClient::receive_reply(long seconds) {
 }
 
 Result<SftpReply> SftpClient::await(std::uint32_t id, long seconds) {
-    if (const auto early = early_.extract(id)) {
-        held_ = early.mapped();
-        return parse_sftp_reply(held_);
-    }
+    if (auto early = early_.extract(id)) return std::move(early.mapped());
     for (;;) {
-        HF_TRY(const ByteSpan body, receive(seconds == usual_seconds ? stall_seconds_ : seconds));
-        auto reply = parse_sftp_reply(body);
-        if (!reply.ok()) return broken(std::move(reply).error());
-        if (reply->id == id) return reply;
-        if (unheard_.erase(reply->id) != 0) continue;
-        if (early_.size() == max_early_answers) return broken(unexpected());
-        early_[reply->id] = Bytes(body.begin(), body.end());
+        HF_TRY(SftpReply reply, receive_reply(seconds));
+        if (reply.id == id) return reply;
+        HF_TRY_STATUS(keep(std::move(reply)));
     }
+}
+
+Status SftpClient::keep(SftpReply reply) {
+    // What refers to the packet, which does not stay, is never asked for beside something else.
+    const bool has_span = std::holds_alternative<SftpData>(reply.answer) ||
+                          std::holds_alternative<SftpExtended>(reply.answer);
+    if (has_span || early_.size() == max_early_answers) return broken(unexpected());
+    early_.insert_or_assign(reply.id, std::move(reply));
+    return {};
 }
 
 template <typename T>
@@ -183,7 +185,7 @@ Result<SftpClient::OpenFile> SftpClient::open_and_stat(const std::string& path) 
 
 Status SftpClient::write(const std::string& handle, std::uint64_t offset, ByteSpan data) {
     while (!data.empty()) {
-        while (writes_.size() >= max_in_flight) HF_TRY_STATUS(await_write(handle));
+        while (writes_.size() >= max_in_flight) HF_TRY_STATUS(await_write());
         const ByteSpan piece = data.first(std::min(data.size(), piece_bytes));
         SftpRequest write = request(SftpType::write);
         HF_TRY_STATUS(send(write.text(handle).u64(offset).data(piece)));
@@ -194,33 +196,63 @@ Status SftpClient::write(const std::string& handle, std::uint64_t offset, ByteSp
     return {};
 }
 
-Status SftpClient::finish_writes(const std::string& handle) {
-    while (!writes_.empty()) HF_TRY_STATUS(await_write(handle));
-    return {};
+Status SftpClient::finish_writes(const std::string& handle, Sync sync) {
+    // The server does them in this order.
+    const bool is_synced = sync == Sync::yes && has(sync_extension);
+    std::uint32_t sync_id = 0;
+    if (is_synced) {
+        SftpRequest request_sync = request(SftpType::extended);
+        sync_id = last_id_;
+        HF_TRY_STATUS(send(request_sync.text(sync_extension).text(handle)));
+    }
+    SftpRequest close = request(SftpType::close);
+    const std::uint32_t close_id = last_id_;
+    HF_TRY_STATUS(send(close.text(handle)));
+    Status outcome;
+    while (!writes_.empty() && outcome.ok()) outcome = await_write();
+    forget_writes();
+    if (is_broken_) return outcome;
+    Status synced = is_synced ? await_status(sync_id, "syncing", sync_seconds) : ok_status();
+    if (outcome.ok()) outcome = std::move(synced);
+    if (is_broken_) return outcome;
+    Status closed = await_status(close_id, "closing", sync_seconds);
+    return outcome.ok() ? closed : outcome;
 }
 
 void SftpClient::forget_writes() {
     unheard_.merge(writes_);
 }
 
-Status SftpClient::await_write(const std::string& handle) {
-    HF_TRY(const SftpReply reply, receive_reply(usual_seconds));
+Status SftpClient::await_write() {
+    HF_TRY(SftpReply reply, receive_reply(usual_seconds));
+    if (writes_.erase(reply.id) == 0) return keep(std::move(reply));
     const auto* const status = std::get_if<SftpStatus>(&reply.answer);
-    if (writes_.erase(reply.id) == 0 || status == nullptr) return broken(unexpected());
-    if (status->code == SftpCode::ok) return {};
-    return explain_write(error_of(*status, "writing"), handle);
+    if (status == nullptr) return broken(unexpected());
+    return status->code == SftpCode::ok ? ok_status() : Status(error_of(*status, "writing"));
 }
 
-Error SftpClient::explain_write(Error error, const std::string& handle) {
-    forget_writes();
-    if (error.code() != ErrorCode::internal || !has(free_space_extension)) return error;
+Result<std::uint64_t> SftpClient::free_bytes(const std::string& path) {
+    if (!has(free_space_extension)) return Error(ErrorCode::unsupported, path + ": the server does not say what is free");
     SftpRequest look = request(SftpType::extended);
-    if (!send(look.text(free_space_extension).text(handle)).ok()) return error;
-    const auto answer = await_as<SftpExtended>(last_id_, "");
-    if (!answer.ok()) return error;
-    const auto free_bytes = parse_sftp_free_bytes(answer->bytes);
-    if (!free_bytes.ok() || *free_bytes >= full_disk_bytes) return error;
-    return {ErrorCode::out_of_space, "the SFTP server's file system is full"};
+    HF_TRY_STATUS(send(look.text(free_space_extension).text(path)));
+    HF_TRY(const SftpExtended answer, await_as<SftpExtended>(last_id_, path));
+    return parse_sftp_free_bytes(answer.bytes);
+}
+
+Result<std::string> SftpClient::open_to_read(const std::string& path, std::uint64_t generation) {
+    auto found = std::find_if(readings_.begin(), readings_.end(), [&](const Reading& one) { return one.path == path; });
+    if (found != readings_.end() && found->generation == generation) {
+        std::rotate(found, found + 1, readings_.end());
+        return readings_.back().handle;
+    }
+    if (found == readings_.end() && readings_.size() == max_readings) found = readings_.begin();
+    if (found != readings_.end()) {
+        HF_TRY_STATUS(close_unheard(found->handle));
+        readings_.erase(found);
+    }
+    HF_TRY(std::string handle, open_file(path, sftp_open_read));
+    readings_.push_back({path, handle, generation});
+    return handle;
 }
 
 Result<std::size_t> SftpClient::read(const std::string& handle, std::uint64_t offset, MutableByteSpan out) {
@@ -264,10 +296,6 @@ Result<std::size_t> SftpClient::read(const std::string& handle, std::uint64_t of
 Status SftpClient::sync(const std::string& handle) {
     if (!has(sync_extension)) return {};
     return command(request(SftpType::extended).text(sync_extension).text(handle), "syncing", sync_seconds);
-}
-
-Status SftpClient::close(const std::string& handle) {
-    return command(request(SftpType::close).text(handle), "closing");
 }
 
 Status SftpClient::close_unheard(const std::string& handle) {
@@ -343,14 +371,40 @@ Status SftpClient::replace(const std::string& from, const std::string& to) {
     return command(request(SftpType::extended).text(replace_extension).text(from).text(to), to);
 }
 
-Status SftpClient::sync_directory(const std::string& path) {
+Status SftpClient::sync_directories(const std::vector<std::string>& paths) {
     if (!has(sync_extension)) return {};
-    const auto handle = open_file(path, sftp_open_read);
-    // Other servers open files only: there is no way to do it.
-    if (!handle.ok()) return is_broken_ || handle.error().code() == ErrorCode::not_found ? Status(handle.error()) : Status();
-    auto synced = sync(*handle);
-    if (!is_broken_) HF_TRY_STATUS(close_unheard(*handle));
-    return synced;
+    for (std::span<const std::string> left = paths; !left.empty();) {
+        const std::size_t count = std::min(left.size(), max_early_answers);
+        HF_TRY_STATUS(sync_some(left.first(count)));
+        left = left.subspan(count);
+    }
+    return {};
+}
+
+Status SftpClient::sync_some(std::span<const std::string> paths) {
+    std::vector<std::uint32_t> opens, syncs;
+    for (const std::string& path : paths) {
+        SftpRequest open = request(SftpType::open);
+        opens.push_back(last_id_);
+        HF_TRY_STATUS(send(open.text(path).u32(sftp_open_read).mode(0)));
+    }
+    for (const std::uint32_t id : opens) {
+        const auto handle = await_as<SftpHandle>(id, "");
+        if (is_broken_) return handle.ok() ? ok_status() : Status(handle.error());
+        // Other servers open files only: there is no way to do it.
+        if (!handle.ok()) continue;
+        SftpRequest request_sync = request(SftpType::extended);
+        syncs.push_back(last_id_);
+        HF_TRY_STATUS(send(request_sync.text(sync_extension).text(handle->value)));
+        HF_TRY_STATUS(close_unheard(handle->value));
+    }
+    Status outcome;
+    for (const std::uint32_t id : syncs) {
+        Status synced = await_status(id, "syncing a directory", sync_seconds);
+        if (outcome.ok()) outcome = std::move(synced);
+        if (is_broken_) return outcome;
+    }
+    return outcome;
 }
 
 }  // namespace holdfast

@@ -14,8 +14,9 @@ namespace holdfast {
 // For one thread at a time.
 //
 // Errors: not_found, permission_denied, unsupported, invalid_argument, internal (the server says no more than
-// "failure": a name that is taken, among others), out_of_space, unavailable (the connection is lost, and so is this),
+// "failure": a name that is taken or a full disk, among others), unavailable (the connection is lost, and so is this),
 // corrupt (the server does not keep to the protocol; this is lost too), cancelled.
+// Requests that do not need each other's answers are sent at once: what counts is how often the server is waited for.
 // Memory: 256 KiB for answers, and what libssh keeps: at most 2 MiB that is on its way.
 class SftpClient {
   public:
@@ -27,15 +28,18 @@ class SftpClient {
     Result<std::string> open_file(const std::string& path, std::uint32_t flags);
     // Sends; waits only while 64 writes are without an answer. The error may be of an earlier write.
     Status write(const std::string& handle, std::uint64_t offset, ByteSpan data);
-    // Waits until all writes are answered.
-    Status finish_writes(const std::string& handle);
+    // Closes what was written. With Sync::yes it then survives a crash, if the server can do that.
+    enum class Sync : std::uint8_t { no, yes };
+    Status finish_writes(const std::string& handle, Sync sync);
     // Nobody wants to know any more what became of them.
     void forget_writes();
+    // A handle that stays open for the next one who asks for it with the same generation: a later one means that the
+    // file may be another. At most eight are open.
+    Result<std::string> open_to_read(const std::string& path, std::uint64_t generation);
     // As much of `out` as there is, from `offset` on.
     Result<std::size_t> read(const std::string& handle, std::uint64_t offset, MutableByteSpan out);
     // Makes what was written survive a crash, if the server can.
     Status sync(const std::string& handle);
-    Status close(const std::string& handle);
     // For a handle of which nothing is to be known any more.
     Status close_unheard(const std::string& handle);
     // While nothing is asked for.
@@ -59,8 +63,11 @@ class SftpClient {
     Status rename(const std::string& from, const std::string& to);
     // Replaces. Errors: unsupported.
     Status replace(const std::string& from, const std::string& to);
-    // Makes names in a directory survive a crash, if the server can: OpenSSH syncs what it can open.
-    Status sync_directory(const std::string& path);
+    // Makes the names in directories survive a crash, if the server can: OpenSSH syncs what it can open. Those that
+    // are gone are no error.
+    Status sync_directories(const std::vector<std::string>& paths);
+    // What is left of the file system. Errors: unsupported.
+    Result<std::uint64_t> free_bytes(const std::string& path);
 
   private:
     static constexpr long usual_seconds = 0;  // SshOptions::stall_seconds
@@ -83,9 +90,10 @@ class SftpClient {
     // Sends a request whose answer is a status.
     Status command(SftpRequest request, const std::string& path, long seconds = usual_seconds);
     // One answer to a write.
-    Status await_write(const std::string& handle);
-    // A failure to write, which may be one of a full disk.
-    Error explain_write(Error error, const std::string& handle);
+    Status await_write();
+    // Keeps an answer for who awaits it.
+    Status keep(SftpReply reply);
+    Status sync_some(std::span<const std::string> paths);
     // Notes that nothing can follow.
     Error broken(Error error);
     Result<SftpNames> read_open_directory(const std::string& handle, const std::string& path);
@@ -100,8 +108,12 @@ class SftpClient {
     std::size_t begin_ = 0, end_ = 0;
     std::set<std::uint32_t> writes_;   // without an answer
     std::set<std::uint32_t> unheard_;  // whose answers say nothing
-    std::map<std::uint32_t, Bytes> early_;  // answers that came before others that were awaited
-    Bytes held_;  // the one of them that was asked for last
+    std::map<std::uint32_t, SftpReply> early_;  // answers that came before others that were awaited
+    struct Reading {
+        std::string path, handle;
+        std::uint64_t generation;
+    };
+    std::vector<Reading> readings_;  // the latest last
 };
 
 }  // namespace holdfast

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds keep_alive_interval(5);
 constexpr unsigned max_depth = 16;
 // Each in which somebody else removes the directory that was just made.
 constexpr int max_renames = 4;
+// With less free than is on its way, a failure to write is taken for that.
+constexpr std::uint64_t full_disk_bytes = 4u << 20;
 constexpr std::uint32_t open_new = sftp_open_write | sftp_open_create | sftp_open_exclusive;
 
 std::string parent_of(const std::string& name) {
@@ -48,18 +50,21 @@ Status make_directories(SftpClient& client, const std::string& path) {
     return made;
 }
 
+SftpClient::Sync sync_for(Durability durability) {
+    return durability == Durability::none ? SftpClient::Sync::no : SftpClient::Sync::yes;
+}
+
 bool is_not_found(const Status& status) {
     return !status.ok() && status.error().code() == ErrorCode::not_found;
 }
 
 // A new directory is durable once all above it are. Those above the root may be of somebody who lets nobody read them.
 Status sync_above(SftpClient& client, std::string path) {
-    for (std::string above = path_above(path); !above.empty() && above != path; above = path_above(path)) {
-        path = above;
-        const Status synced = client.sync_directory(path);
-        if (!client.is_reusable()) return synced;
-    }
-    return {};
+    std::vector<std::string> paths;
+    for (std::string above = path_above(path); !above.empty() && above != path; above = path_above(path))
+        paths.push_back(path = above);
+    const Status synced = client.sync_directories(paths);
+    return client.is_reusable() ? ok_status() : synced;
 }
 
 }  // namespace
@@ -87,15 +92,15 @@ class SftpStorage::Writer final : public ObjectWriter {
     Status append(ByteSpan data) override {
         const std::lock_guard lock(mutex_);
         auto written = loan_.client().write(temporary_.handle, total_bytes_, data);
-        if (!written.ok()) return std::move(written).error().with_context("writing " + name_);
+        if (!written.ok()) return storage_.explain_write(loan_.client(), std::move(written).error(), name_);
         total_bytes_ += data.size();
         return {};
     }
 
     Status commit(Durability durability) override {
         stop_keeper();
-        auto finished = storage_.finish(loan_.client(), temporary_, durability);
-        if (!finished.ok()) return std::move(finished).error().with_context("writing " + name_);
+        auto finished = loan_.client().finish_writes(temporary_.handle, sync_for(durability));
+        if (!finished.ok()) return storage_.explain_write(loan_.client(), std::move(finished).error(), name_);
         is_closed_ = true;
         loan_.give_back();
         Status taken = storage_.pool_.attempt(
@@ -256,20 +261,28 @@ void SftpStorage::note_unsynced(std::string directory) {
     }
 }
 
-Status SftpStorage::finish(SftpClient& client, const Temporary& temporary, Durability durability) {
-    HF_TRY_STATUS(client.finish_writes(temporary.handle));
-    if (durability != Durability::none) HF_TRY_STATUS(client.sync(temporary.handle));
-    return client.close(temporary.handle);
+// Servers say of a full disk no more than that writing failed.
+Error SftpStorage::explain_write(SftpClient& client, Error error, const std::string& name) const {
+    client.forget_writes();
+    if (error.code() == ErrorCode::internal) {
+        const auto left = client.free_bytes(path_of(""));
+        if (left.ok() && *left < full_disk_bytes)
+            return Error(ErrorCode::out_of_space, description() + ": the file system is full");
+    }
+    return std::move(error).with_context("writing " + name);
 }
 
-Result<std::string> SftpStorage::write_temporary(SftpClient& client, ByteSpan data, Durability durability) {
+Result<std::string> SftpStorage::write_temporary(SftpClient& client,
+                                                 const std::string& name,
+                                                 ByteSpan data,
+                                                 Durability durability) {
     HF_TRY(const Temporary temporary, open_temporary(client));
     Status written = client.write(temporary.handle, 0, data);
-    if (written.ok()) written = finish(client, temporary, durability);
+    if (written.ok()) written = client.finish_writes(temporary.handle, sync_for(durability));
     if (written.ok()) return temporary.path;
-    client.forget_writes();
+    const Error error = explain_write(client, std::move(written).error(), name);
     if (client.close_unheard(temporary.handle).ok()) (void)client.remove(temporary.path).ok();
-    return std::move(written).error();
+    return error;
 }
 
 Status SftpStorage::take_name(SftpClient& client,
@@ -280,7 +293,9 @@ Status SftpStorage::take_name(SftpClient& client,
     if (existing == Existing::refuse) return refuse_existing(client, temporary, name);
     // A moment is left in which a removal is undone.
     HF_TRY_STATUS(client.stat(path));
-    return client.replace(temporary, path);
+    Status replaced = client.replace(temporary, path);
+    ++generation_;
+    return replaced;
 }
 
 Status SftpStorage::refuse_existing(SftpClient& client, const std::string& temporary, const std::string& name) {
@@ -321,7 +336,7 @@ bool SftpStorage::is_stored(SftpClient& client, const std::string& path, ByteSpa
 
 Status SftpStorage::put(const std::string& name, ByteSpan data, Durability durability) {
     const Status stored = pool_.attempt([&](SftpClient& client, unsigned tries) -> Status {
-        HF_TRY(const std::string temporary, write_temporary(client, data, durability));
+        HF_TRY(const std::string temporary, write_temporary(client, name, data, durability));
         Status taken = take_name(client, temporary, name, Existing::refuse);
         // Of a try whose connection is lost the file goes with the leftovers.
         if (taken.ok() || taken.error().code() == ErrorCode::unavailable) return taken;
@@ -361,11 +376,9 @@ Status SftpStorage::barrier() {
     }
     if (directories.empty() && shrunk.empty()) return {};
     Status synced = pool_.attempt([&](SftpClient& client, unsigned) -> Status {
-        for (const std::string& directory : directories) {
-            const Status done = client.sync_directory(path_of(directory));
-            // Gone with all that was in it: somebody has removed that.
-            if (!done.ok() && !is_not_found(done)) return done;
-        }
+        std::vector<std::string> paths;
+        for (const std::string& directory : directories) paths.push_back(path_of(directory));
+        HF_TRY_STATUS(client.sync_directories(paths));
         // A session has directories of its own: most of them are empty in the end. What is not empty stays.
         for (const std::string& directory : shrunk) {
             const Status removed = client.remove_directory(path_of(directory));
@@ -395,9 +408,8 @@ Status SftpStorage::adopt(const std::string& name) {
 
 Result<std::size_t> SftpStorage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
     return pool_.attempt([&](SftpClient& client, unsigned) -> Result<std::size_t> {
-        HF_TRY(const std::string handle, client.open_file(path_of(name), sftp_open_read));
+        HF_TRY(const std::string handle, client.open_to_read(path_of(name), generation_));
         auto bytes = client.read(handle, offset, out);
-        if (client.is_reusable()) HF_TRY_STATUS(client.close_unheard(handle));
         if (!bytes.ok()) return std::move(bytes).error().with_context("reading " + name);
         return bytes;
     });
@@ -483,6 +495,7 @@ Status SftpStorage::remove(const std::string& name) {
     const Status removed = pool_.attempt([&](SftpClient& client, unsigned) {
         return client.remove(path_of(name));
     });
+    ++generation_;
     if (is_not_found(removed)) return {};
     HF_TRY_STATUS(removed);
     const std::string directory = parent_of(name);

@@ -1,6 +1,7 @@
 // A repository in a directory of an SFTP server.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -52,9 +53,11 @@ class SftpStorage final : public Storage {
     Result<Temporary> open_temporary(SftpClient& client);
     // What killed writers left in tmp/, once.
     void remove_leftovers(SftpClient& client, const std::string& fresh);
-    // Waits for the writes, syncs and closes.
-    Status finish(SftpClient& client, const Temporary& temporary, Durability durability);
-    Result<std::string> write_temporary(SftpClient& client, ByteSpan data, Durability durability);
+    Result<std::string> write_temporary(SftpClient& client,
+                                        const std::string& name,
+                                        ByteSpan data,
+                                        Durability durability);
+    Error explain_write(SftpClient& client, Error error, const std::string& name) const;
     // Gives it its name.
     Status take_name(SftpClient& client, const std::string& temporary, const std::string& name, Existing existing);
     Status refuse_existing(SftpClient& client, const std::string& temporary, const std::string& name);
@@ -70,6 +73,8 @@ class SftpStorage final : public Storage {
     Status walk(Listing& listing, const std::string& directory, unsigned depth);
 
     SftpPool pool_;
+    // Of what is open for reading: changes when the name of a file may stand for another one.
+    std::atomic<std::uint64_t> generation_ = 0;
     std::mutex barrier_mutex_;  // held by the one that syncs; taken before the other one
     std::mutex mutex_;          // guards what follows
     std::uint64_t temporaries_ = 0;

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <functional>
+
 #include "storage/sftp/sftp_location.h"
 #include "storage/sftp/sftp_packet.h"
 
