@@ -17,6 +17,7 @@
 #include "repository/compression.h"
 #include "repository/index.h"
 #include "repository/repository.h"
+#include "storage/sftp/sftp_packet.h"
 
 namespace holdfast {
 namespace {
@@ -389,6 +390,23 @@ void write_text_seeds(SeedWriter& seeds) {
     exclude("stars", "a*b*c*d*\n**/x/**/y/**\n", "aabbccdd");
 }
 
+void write_sftp_seeds(SeedWriter& seeds) {
+    const auto packet = [&seeds](const char* name, SftpRequest reply) {
+        seeds.write("sftp_packet", name, reply.packet().subspan(sftp_length_bytes));
+    };
+    packet("status", SftpRequest(SftpType::status, 9).u32(2).text("No such file").text("en"));
+    packet("handle", SftpRequest(SftpType::handle, 1).text("h1"));
+    packet("data", SftpRequest(SftpType::data, 1).text("content"));
+    packet("attributes", SftpRequest(SftpType::attributes, 1).u32(0x8000000f).u64(5).u32(1).u32(2).u32(0100644).u32(11).u32(12)
+                             .u32(1).text("name").text("value"));
+    packet("names", SftpRequest(SftpType::names, 1).u32(2).text("a").text("-rw a").u32(1).u64(3).text("b").text("").u32(0));
+    packet("version", SftpRequest(SftpType::version, 3).text("fsync@openssh.com").text("1"));
+    packet("extended", SftpRequest(SftpType::extended_reply, 1).u64(4096).u64(512).u64(100).u64(50).u64(10));
+    seeds.write("sftp_location", "url", "//me@host:2222/srv/a%20b");
+    seeds.write("sftp_location", "home", "//[::1]/~/x");
+    seeds.write("sftp_location", "short", "me@host:x/y");
+}
+
 int make_seeds(const std::string& corpus) {
     SeedWriter seeds(corpus);
     write_envelope_seeds(seeds);
@@ -397,6 +415,7 @@ int make_seeds(const std::string& corpus) {
     write_node_seeds(seeds);
     write_record_seeds(seeds);
     write_text_seeds(seeds);
+    write_sftp_seeds(seeds);
     return seeds.failed() ? 1 : 0;
 }
 

@@ -28,6 +28,8 @@
     TARGET(point_name)          \
     TARGET(point_path)          \
     TARGET(recovery_key)        \
+    TARGET(sftp_packet)         \
+    TARGET(sftp_location)       \
     TARGET(time)                \
     TARGET(exclude)
 

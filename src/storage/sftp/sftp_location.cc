@@ -40,7 +40,7 @@ Status set_user(SftpLocation& location, std::string_view user) {
 Status set_host(SftpLocation& location, std::string_view host) {
     if (host.starts_with('[') && host.ends_with(']')) {
         host = host.substr(1, host.size() - 2);
-        if (!is_plain(host, ":.%")) return malformed("the address");
+        if (!is_plain(host, ":.%") || host.find(':') == std::string_view::npos) return malformed("the address");
     } else if (!is_plain(host, "._-")) {
         return malformed("the host's name");
     }
@@ -59,6 +59,12 @@ Status set_path(SftpLocation& location, std::string path) {
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     location.path = std::move(path);
     return {};
+}
+
+// Below the home directory: what follows '~'.
+Status set_path_at_home(SftpLocation& location, std::string path) {
+    path.erase(0, path.find_first_not_of('/'));
+    return set_path(location, std::move(path));
 }
 
 // Where the host ends: before the first ':' that is not in brackets, or at the end.
@@ -85,8 +91,8 @@ Result<SftpLocation> parse_short(std::string_view text) {
     if (end == rest.size()) return malformed("the path is missing");
     HF_TRY_STATUS(set_host(location, rest.substr(0, end)));
     std::string path(rest.substr(end + 1));
-    if (path == "~" || path.starts_with("~/")) path.erase(0, 2);
-    HF_TRY_STATUS(set_path(location, std::move(path)));
+    const bool is_at_home = path == "~" || path.starts_with("~/");
+    HF_TRY_STATUS(is_at_home ? set_path_at_home(location, path.substr(1)) : set_path(location, std::move(path)));
     return location;
 }
 
@@ -103,6 +109,8 @@ std::string SftpLocation::description() const {
     if (!user.empty()) text += user + '@';
     text += host.find(':') == std::string::npos ? host : '[' + host + ']';
     if (port != 0) text += ':' + std::to_string(port);
+    // A '~' that is a name.
+    if (path == "/~" || path.starts_with("/~/")) return text + "/%7E" + percent_encode(path.substr(2), Slash::keep);
     return text + (path.starts_with('/') ? "" : path.empty() ? "/~" : "/~/") + percent_encode(path, Slash::keep);
 }
 
@@ -120,10 +128,11 @@ Result<SftpLocation> parse_sftp_location(std::string_view text) {
     const std::size_t end = end_of_host(authority);
     HF_TRY_STATUS(set_host(location, authority.substr(0, end)));
     if (end != authority.size()) HF_TRY_STATUS(set_port(location, authority.substr(end + 1)));
-    auto path = percent_decode(text.substr(slash));
+    const std::string_view encoded = text.substr(slash);
+    const auto path = percent_decode(encoded);
     if (!path.ok()) return malformed("the path");
-    if (*path == "/~" || path->starts_with("/~/")) path->erase(0, 3);
-    HF_TRY_STATUS(set_path(location, std::move(path).value()));
+    const bool is_at_home = encoded == "/~" || encoded.starts_with("/~/");
+    HF_TRY_STATUS(is_at_home ? set_path_at_home(location, path->substr(2)) : set_path(location, *path));
     return location;
 }
 

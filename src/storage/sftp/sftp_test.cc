@@ -28,6 +28,9 @@ TEST(SftpLocationTest, OfBothForms) {
              Case{"host:", "", "host", 0, "", "sftp://host/~"},
              Case{"host:~/x", "", "host", 0, "x", "sftp://host/~/x"},
              Case{"host:a@b/c", "", "host", 0, "a@b/c", "sftp://host/~/a%40b/c"},
+             Case{"host:~//x", "", "host", 0, "x", "sftp://host/~/x"},
+             Case{"host:/~/x", "", "host", 0, "/~/x", "sftp://host/%7E/x"},
+             Case{"//host/%7E/x", "", "host", 0, "/~/x", "sftp://host/%7E/x"},
              Case{"me@[::1]:x", "me", "::1", 0, "x", "sftp://me@[::1]/~/x"},
          }) {
         const auto location = parse_sftp_location(expected.text);
@@ -63,7 +66,7 @@ TEST(SftpLocationTest, APasswordIsRefusedAndNotRepeated) {
 TEST(SftpLocationTest, WhatIsNoneIsRefused) {
     for (const char* const text :
          {"", "//", "//host", "host", "/srv", "//host:0/x", "//host:65536/x", "//host:/x", "//host:2x/x", "//-oProxy/x",
-          "-oProxy:x", "//me@/x", "//@host/x", "//a b/x", "//h;id/x", "//$(id)@host/x", "//[::1/x", "//host/%0", "//host/%00"})
+          "-oProxy:x", "//me@/x", "//@host/x", "//a b/x", "//h;id/x", "//$(id)@host/x", "//[::1/x", "//[host]/x", "//host/%0", "//host/%00"})
         EXPECT_EQ(parse_sftp_location(text).error().code(), ErrorCode::invalid_argument) << text;
 }
 
