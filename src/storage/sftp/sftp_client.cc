@@ -8,7 +8,7 @@ namespace {
 constexpr std::uint32_t protocol_version = 3;
 // What every server reads and writes at once; more is cut short by some.
 constexpr std::size_t piece_bytes = 32u << 10;
-// 2 MiB on their way: 100 MB/s at 20 ms. OpenSSH's window is of the same size.
+// 2 MiB on their way: at most 100 MB/s at 20 ms. OpenSSH's window is of the same size.
 constexpr std::size_t max_in_flight = 64;
 // Each answers with about a hundred names.
 constexpr std::size_t max_listings_in_flight = 4;

@@ -128,6 +128,7 @@ class SftpStorage::Writer final : public ObjectWriter {
         if (tries > 1 && (code == ErrorCode::not_found || code == ErrorCode::already_exists)) {
             // An earlier try was carried out, and its answer was lost.
             const auto stored = client.stat(storage_.path_of(name_));
+            if (!stored.ok() && stored.error().code() == ErrorCode::unavailable) return stored.error();
             if (stored.ok() && stored->bytes == total_bytes_) taken = {};
         }
         // Nothing that a later try would need, and of a name that was linked the second one.
@@ -325,13 +326,11 @@ Status SftpStorage::note_taken(const std::string& name, Durability durability) {
     return durability == Durability::immediate ? barrier() : ok_status();
 }
 
-bool SftpStorage::is_stored(SftpClient& client, const std::string& path, ByteSpan data) {
-    const auto file = client.open_and_stat(path);
-    if (!file.ok() || file->attributes.bytes != data.size()) return false;
-    Bytes stored(data.size());
-    const auto bytes = client.read(file->handle, 0, stored);
-    (void)client.close_unheard(file->handle).ok();
-    return bytes.ok() && *bytes == data.size() && std::equal(stored.begin(), stored.end(), data.begin());
+Result<bool> SftpStorage::is_stored(SftpClient& client, const std::string& name, ByteSpan data) {
+    const auto stored = read_whole(client, name, data.size());
+    if (stored.ok()) return std::equal(stored->begin(), stored->end(), data.begin(), data.end());
+    if (stored.error().code() == ErrorCode::corrupt || stored.error().code() == ErrorCode::not_found) return false;
+    return stored.error();
 }
 
 Status SftpStorage::put(const std::string& name, ByteSpan data, Durability durability) {
@@ -340,8 +339,10 @@ Status SftpStorage::put(const std::string& name, ByteSpan data, Durability durab
         Status taken = take_name(client, temporary, name, Existing::refuse);
         // Of a try whose connection is lost the file goes with the leftovers.
         if (taken.ok() || taken.error().code() == ErrorCode::unavailable) return taken;
-        if (tries > 1 && taken.error().code() == ErrorCode::already_exists && is_stored(client, path_of(name), data))
-            taken = {};
+        if (tries > 1 && taken.error().code() == ErrorCode::already_exists) {
+            HF_TRY(const bool is_ours, is_stored(client, name, data));
+            if (is_ours) taken = {};
+        }
         (void)client.remove(temporary).ok();
         return taken;
     });
@@ -425,7 +426,8 @@ Result<Bytes> SftpStorage::read_whole(SftpClient& client, const std::string& nam
     const std::uint64_t size = file.attributes.bytes.value_or(0);
     if (!file.attributes.bytes || size > limit_bytes) {
         HF_TRY_STATUS(client.close_unheard(file.handle));
-        if (!file.attributes.bytes) return Error(ErrorCode::unsupported, name + ": the server does not say how long it is");
+        if (!file.attributes.bytes)
+            return Error(ErrorCode::unsupported, name + ": the server does not say how long it is");
         return Error(ErrorCode::corrupt, name + ": larger than such an object can be");
     }
     Bytes data(static_cast<std::size_t>(size));

@@ -64,7 +64,7 @@ class SftpStorage final : public Storage {
     // Notes what barrier() has to sync, or syncs it.
     Status note_taken(const std::string& name, Durability durability);
     // Whether `name` holds this already: an earlier try was carried out, and only its answer was lost.
-    static bool is_stored(SftpClient& client, const std::string& path, ByteSpan data);
+    Result<bool> is_stored(SftpClient& client, const std::string& name, ByteSpan data);
     Status ensure_directory(SftpClient& client, const std::string& directory);
     void note_unsynced(std::string directory);
     Result<Bytes> read_whole(SftpClient& client, const std::string& name, std::uint64_t limit_bytes);

@@ -161,7 +161,7 @@ Status SshConnection::authenticate() {
     const bool wants_more = result == SSH_AUTH_PARTIAL;
     return Error(ErrorCode::permission_denied,
                  name_ + (wants_more ? ": the server wants more than a key"
-                                     : ": the server accepts none of the keys that the agent and the identity files have"));
+                                     : ": the server accepts none of the keys of the agent and the identity files"));
 }
 
 Status SshConnection::open_channel() {
