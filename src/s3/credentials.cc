@@ -1,6 +1,5 @@
 #include "s3/credentials.h"
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/file_io.h"
@@ -50,14 +49,6 @@ Result<std::string> text_of(const Result<HttpResponse>& response, const std::str
 S3Credentials::~S3Credentials() {
     wipe(secret_key);
     wipe(session_token);
-}
-
-Environment process_environment() {
-    return [](const std::string& name) -> std::optional<std::string> {
-        const char* const value = std::getenv(name.c_str());
-        if (value == nullptr || *value == '\0') return std::nullopt;
-        return std::string(value);
-    };
 }
 
 std::optional<S3Credentials> parse_profile(std::string_view text, const std::string& profile) {

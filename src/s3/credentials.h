@@ -1,7 +1,6 @@
 // Who asks an S3 service: from the environment, a profile, or the machine's own metadata.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/result.h"
 
 namespace holdfast {
@@ -24,10 +24,6 @@ struct S3Credentials {
     std::string session_token;      // of temporary ones
     std::optional<TimeNs> expires;  // of those of a machine
 };
-
-// Variables of the environment, by name: a parameter, so that tests set their own.
-using Environment = std::function<std::optional<std::string>(const std::string& name)>;
-Environment process_environment();
 
 // The first that has any: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); the profile AWS_PROFILE
 // of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials); AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI; the

@@ -11,8 +11,6 @@ namespace holdfast {
 namespace {
 
 constexpr TimeNs max_skew = 300 * ns_per_second;
-// Of a request that is sent once more with what its answer has told: a region, the time, new credentials.
-constexpr unsigned max_corrections = 3;
 
 struct KnownError {
     std::string_view code;
@@ -41,28 +39,10 @@ constexpr std::array<KnownError, 19> known_errors{{
     {"BucketAlreadyExists", ErrorCode::already_exists},
 }};
 
-ErrorCode code_of_status(int status) {
-    switch (status) {
-        case 401:
-        case 403: return ErrorCode::permission_denied;
-        case 404: return ErrorCode::not_found;
-        case 412: return ErrorCode::already_exists;
-        case 416: return ErrorCode::corrupt;
-        case 408:
-        case 425:
-        case 429: return ErrorCode::unavailable;
-        case 409: return ErrorCode::conflict;
-        case 501:
-        case 405: return ErrorCode::unsupported;
-        case 507: return ErrorCode::out_of_space;
-        default: return status >= 500 ? ErrorCode::unavailable : ErrorCode::invalid_argument;
-    }
-}
-
 ErrorCode code_of(int status, const std::string& code) {
     for (const KnownError& known : known_errors)
         if (known.code == code) return known.means;
-    return code_of_status(status);
+    return error_code_of_status(status);
 }
 
 // The error that the body tells of, if it does: some answers are successes by their status and failures by it.
@@ -143,13 +123,13 @@ bool S3Client::learn(const HttpResponse& response, const XmlElement& error) {
     return true;
 }
 
-S3Client::Verdict S3Client::judge(const S3Request& request, Result<HttpResponse> outcome) {
+HttpVerdict S3Client::judge(const S3Request& request, Result<HttpResponse> outcome) {
     if (!outcome.ok()) {
         const bool may_pass = outcome.error().code() == ErrorCode::unavailable;
-        return {std::move(outcome), may_pass ? Again::later : Again::never};
+        return {std::move(outcome), may_pass ? TryAgain::later : TryAgain::never};
     }
     const std::optional<XmlElement> told = error_in(*outcome);
-    if (outcome->is_success() && !told) return {std::move(outcome), Again::never};
+    if (outcome->is_success() && !told) return {std::move(outcome), TryAgain::never};
     const XmlElement error = told.value_or(XmlElement{});
     const std::string code = error.child_text("Code");
     // A failure after a status of success is of the service, whatever it is.
@@ -157,9 +137,9 @@ S3Client::Verdict S3Client::judge(const S3Request& request, Result<HttpResponse>
     std::string message = location_.url_of(request.key) + ": " + (code.empty() ? "the service answers " + std::to_string(outcome->status) : code);
     if (const std::string text = error.child_text("Message"); !text.empty()) message += " (" + text + ')';
     const bool can_learn = !outcome->is_success() && learn(*outcome, error);
-    return {Error(means, std::move(message)), can_learn                         ? Again::at_once
-                                              : means == ErrorCode::unavailable ? Again::later
-                                                                                : Again::never};
+    return {Error(means, std::move(message)), can_learn                         ? TryAgain::at_once
+                                              : means == ErrorCode::unavailable ? TryAgain::later
+                                                                                : TryAgain::never};
 }
 
 std::unique_ptr<S3Call> S3Client::start(S3Request request) {
@@ -171,24 +151,12 @@ Result<HttpResponse> S3Client::call(S3Request request) {
 }
 
 S3Call::S3Call(S3Client& client, S3Request request)
-    : client_(client), request_(std::move(request)), tries_(1), call_(client_.send(request_)) {}
-
-Result<HttpResponse> S3Call::wait() {
-    Backoff backoff(client_.options_.backoff, client_.clock_, client_.random_);
-    for (unsigned corrections = 0;;) {
-        // What stops it before it is sent may pass too: a metadata service that does not answer.
-        auto outcome = call_.ok() ? (*call_)->wait() : Result<HttpResponse>(call_.error());
-        S3Client::Verdict verdict = client_.judge(request_, std::move(outcome));
-        if (verdict.again == S3Client::Again::at_once && ++corrections > max_corrections)
-            verdict.again = S3Client::Again::never;
-        if (verdict.again == S3Client::Again::never) return std::move(verdict.result);
-        if (verdict.again == S3Client::Again::later && !backoff.wait(client_.options_.http.stop)) {
-            if (client_.options_.http.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
-            return std::move(verdict.result);
-        }
-        ++tries_;
-        call_ = client_.send(request_);
-    }
-}
+    : request_(std::move(request)),
+      call_([&client, this] { return client.send(request_); },
+            [&client, this](Result<HttpResponse> outcome) { return client.judge(request_, std::move(outcome)); },
+            // What an answer may tell: a region, the time, that credentials have expired.
+            {.backoff = client.options_.backoff, .max_corrections = 3, .stop = client.options_.http.stop},
+            client.clock_,
+            client.random_) {}
 
 }  // namespace holdfast

@@ -5,8 +5,7 @@
 #include <memory>
 #include <mutex>
 
-#include "base/backoff.h"
-#include "http/http_client.h"
+#include "http/retried_call.h"
 #include "s3/credentials.h"
 #include "s3/location.h"
 #include "s3/xml.h"
@@ -53,15 +52,10 @@ class S3Client {
 
   private:
     friend class S3Call;
-    enum class Again : std::uint8_t { never, at_once, later };
-    struct Verdict {
-        Result<HttpResponse> result;
-        Again again = Again::never;
-    };
 
     S3Client(S3Location location, S3Options options, Environment environment, const Clock& clock, Random& random);
     Result<std::unique_ptr<HttpCall>> send(const S3Request& request);
-    Verdict judge(const S3Request& request, Result<HttpResponse> outcome);
+    HttpVerdict judge(const S3Request& request, Result<HttpResponse> outcome);
     // Whether the answer tells of a mistake that a signature can be made without.
     bool learn(const HttpResponse& response, const XmlElement& error);
     std::string region() const;
@@ -81,16 +75,17 @@ class S3Client {
 class S3Call {
   public:
     S3Call(S3Client& client, S3Request request);
+    S3Call(const S3Call&) = delete;
+    S3Call& operator=(const S3Call&) = delete;
+
     // Once.
-    Result<HttpResponse> wait();
+    Result<HttpResponse> wait() { return call_.wait(); }
     // How often it was sent: an earlier one may have been carried out without an answer.
-    unsigned tries() const { return tries_; }
+    unsigned tries() const { return call_.tries(); }
 
   private:
-    S3Client& client_;
-    S3Request request_;
-    unsigned tries_ = 0;
-    Result<std::unique_ptr<HttpCall>> call_;
+    const S3Request request_;
+    RetriedCall call_;
 };
 
 }  // namespace holdfast
