@@ -13,13 +13,17 @@ namespace holdfast {
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
     HF_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
+    return of(fd.get(), path);
+}
+
+Result<MappedFile> MappedFile::of(int fd, const std::string& what) {
     struct stat info{};
-    if (::fstat(fd.get(), &info) != 0) return Error::from_errno(errno, path);
+    if (::fstat(fd, &info) != 0) return Error::from_errno(errno, what);
     MappedFile file;
     const auto bytes = static_cast<std::size_t>(info.st_size);
     if (bytes == 0) return file;
-    void* const mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd.get(), 0);
-    if (mapping == MAP_FAILED) return Error::from_errno(errno, path);
+    void* const mapping = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (mapping == MAP_FAILED) return Error::from_errno(errno, what);
     file.bytes_ = {static_cast<const std::uint8_t*>(mapping), bytes};
     return file;
 }

@@ -15,6 +15,8 @@ class MappedFile {
     MappedFile() = default;
     // Errors: of the system. An empty file is empty.
     static Result<MappedFile> open(const std::string& path);
+    // The file of an open descriptor, which may be closed afterwards; `what` names it in errors.
+    static Result<MappedFile> of(int fd, const std::string& what);
     ~MappedFile();
     MappedFile(MappedFile&& other) noexcept;
     MappedFile& operator=(MappedFile&& other) noexcept;

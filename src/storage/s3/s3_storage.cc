@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "storage/object_checks.h"
 
 namespace holdfast {
 namespace {
@@ -153,7 +154,7 @@ Result<std::unique_ptr<Storage>> S3Storage::open(const std::string& location,
     std::unique_ptr<S3Storage> storage(new S3Storage(std::move(client)));
     if (mode == OpenMode::create) {
         HF_TRY_STATUS(storage->make_bucket());
-        HF_TRY_STATUS(storage->check_empty());
+        HF_TRY_STATUS(check_empty(*storage));
     }
     return std::unique_ptr<Storage>(std::move(storage));
 }
@@ -196,17 +197,6 @@ Status S3Storage::make_bucket() {
     return made.error();
 }
 
-// Nothing of a user's may be mixed with a repository's objects. What an init that was killed leaves are key slots.
-Status S3Storage::check_empty() {
-    bool is_empty = true;
-    HF_TRY_STATUS(list("", [&is_empty](const ObjectInfo& info) {
-        is_empty = info.name.starts_with("keys/");
-        return is_empty;
-    }));
-    if (!is_empty) return Error(ErrorCode::already_exists, description() + ": is not empty");
-    return {};
-}
-
 Status S3Storage::put(const std::string& name, ByteSpan data, Durability) {
     return put(name, data, Existing::refuse);
 }
@@ -220,20 +210,12 @@ Status S3Storage::put(const std::string& name, ByteSpan data, Existing existing)
     const auto response = call->wait();
     if (response.ok()) return {};
     if (response.error().code() == ErrorCode::already_exists && call->tries() > 1) {
-        HF_TRY(const bool is_ours, is_stored(name, data));
+        HF_TRY(const bool is_ours, is_stored(*this, name, data));
         if (is_ours) return {};
     }
     if (response.error().code() == ErrorCode::already_exists)
         return Error(ErrorCode::already_exists, name + ": exists");
     return response.error();
-}
-
-// Whether an earlier try was carried out, and only its answer was lost.
-Result<bool> S3Storage::is_stored(const std::string& name, ByteSpan data) {
-    const auto stored = get(name, data.size());
-    if (stored.ok()) return std::equal(stored->begin(), stored->end(), data.begin(), data.end());
-    if (stored.error().code() == ErrorCode::corrupt || stored.error().code() == ErrorCode::not_found) return false;
-    return stored.error();
 }
 
 Result<std::unique_ptr<ObjectWriter>> S3Storage::begin(const std::string& name) {

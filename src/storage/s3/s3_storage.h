@@ -39,11 +39,9 @@ class S3Storage final : public Storage {
     explicit S3Storage(std::unique_ptr<S3Client> client) : client_(std::move(client)) {}
     void add_class(S3Request& request, const std::string& name) const;
     Status make_bucket();
-    Status check_empty();
     std::string key_of(const std::string& name) const;
     S3Request request(std::string method, const std::string& name) const;
     Status put(const std::string& name, ByteSpan data, Existing existing);
-    Result<bool> is_stored(const std::string& name, ByteSpan data);
     Result<S3ListingPage> list_page(const std::string& prefix, const std::string& continuation);
     void remove_old_uploads();
 

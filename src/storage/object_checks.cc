@@ -1,0 +1,35 @@
+#include "storage/object_checks.h"
+
+#include <algorithm>
+
+namespace holdfast {
+
+Status check_empty(Storage& storage) {
+    bool is_empty = true;
+    HF_TRY_STATUS(storage.list("", [&is_empty](const ObjectInfo& info) {
+        is_empty = info.name.starts_with("keys/");
+        return is_empty;
+    }));
+    if (!is_empty) return Error(ErrorCode::already_exists, storage.description() + ": is not empty");
+    return {};
+}
+
+Result<bool> is_stored(Storage& storage, const std::string& name, ByteSpan data) {
+    constexpr std::size_t piece_bytes = 4u << 20;
+    const auto info = storage.head(name);
+    if (!info.ok() && info.error().code() == ErrorCode::not_found) return false;
+    if (!info.ok()) return info.error();
+    if (info->bytes != data.size()) return false;
+    Bytes piece(std::min(piece_bytes, data.size()));
+    for (std::size_t offset = 0; offset < data.size();) {
+        const ByteSpan expected = data.subspan(offset, std::min(piece.size(), data.size() - offset));
+        const auto got = storage.read_some(name, offset, MutableByteSpan(piece).first(expected.size()));
+        if (!got.ok() && got.error().code() == ErrorCode::not_found) return false;
+        if (!got.ok()) return got.error();
+        if (*got != expected.size() || !std::equal(expected.begin(), expected.end(), piece.begin())) return false;
+        offset += expected.size();
+    }
+    return true;
+}
+
+}  // namespace holdfast
