@@ -3,6 +3,7 @@
 #include "storage/s3/s3_storage.h"
 #include "storage/sftp/sftp_storage.h"
 #include "storage/storage.h"
+#include "storage/swift/swift_storage.h"
 #include "storage/throttle/throttled_storage.h"
 
 namespace holdfast {
@@ -26,8 +27,10 @@ Result<std::unique_ptr<Storage>> open_scheme(const std::string& url,
     const std::string scheme = url.substr(0, url.find(':')), rest = url.substr(scheme.size() + 1);
     if (scheme == "s3") return S3Storage::open(rest, mode, options);
     if (scheme == "sftp") return SftpStorage::open(rest, mode, options);
+    if (scheme == "swift") return SwiftStorage::open(rest, mode, options, process_environment());
     return Error(ErrorCode::invalid_argument,
-                 "no storage of this kind: '" + scheme + ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX, sftp://HOST/PATH)");
+                 "no storage of this kind: '" + scheme +
+                     ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX, sftp://HOST/PATH, swift:CONTAINER/PREFIX)");
 }
 
 }  // namespace

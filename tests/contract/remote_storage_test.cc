@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "contract/storage_contract.h"
+#include "storage/swift/swift_storage.h"
 
 namespace holdfast {
 namespace {
@@ -42,8 +43,25 @@ StorageUnderTest make_sftp_at_home() {
     return open_new("sftp:holdfast-test:contract-" + unique_name());
 }
 
-INSTANTIATE_TEST_SUITE_P(S3, StorageContract, testing::Values(make_s3, make_s3_bucket));
 INSTANTIATE_TEST_SUITE_P(Sftp, StorageContract, testing::Values(make_sftp, make_sftp_at_home));
+// ST_AUTH, ST_USER and ST_KEY are the server's.
+StorageUnderTest make_swift() {
+    return open_new("swift:contract/" + unique_name());
+}
+StorageUnderTest make_swift_container() {
+    return open_new("swift:contract-" + unique_name());
+}
+
+INSTANTIATE_TEST_SUITE_P(S3, StorageContract, testing::Values(make_s3, make_s3_bucket));
+INSTANTIATE_TEST_SUITE_P(Swift, StorageContract, testing::Values(make_swift, make_swift_container));
+
+TEST(SwiftStorageTest, WrongCredentialsAreSaidToBeWrong) {
+    const Environment wrong = [](const std::string& name) -> std::optional<std::string> {
+        return name == "ST_KEY" ? "wrong" : process_environment()(name);
+    };
+    EXPECT_EQ(SwiftStorage::open("contract/x", OpenMode::create, {}, wrong).error().code(),
+              ErrorCode::permission_denied);
+}
 
 }  // namespace
 }  // namespace holdfast

@@ -3,7 +3,7 @@
 
 usage: with_server.py NAME[,NAME...] -- COMMAND...
 
-The names: ceph, sshd. The exit status is the command's.
+The names: ceph, sshd, swift. The exit status is the command's.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ import sys
 
 from ceph import Ceph
 from sshd import Sshd
+from swift import Swift
 
-SERVERS = {'ceph': Ceph, 'sshd': Sshd}
+SERVERS = {'ceph': Ceph, 'sshd': Sshd, 'swift': Swift}
 
 
 def main():
