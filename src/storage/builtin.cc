@@ -1,5 +1,6 @@
 // The explicit list of storage schemes.
 #include "storage/local/local_storage.h"
+#include "storage/rados/rados_storage.h"
 #include "storage/s3/s3_storage.h"
 #include "storage/sftp/sftp_storage.h"
 #include "storage/storage.h"
@@ -28,9 +29,11 @@ Result<std::unique_ptr<Storage>> open_scheme(const std::string& url,
     if (scheme == "s3") return S3Storage::open(rest, mode, options);
     if (scheme == "sftp") return SftpStorage::open(rest, mode, options);
     if (scheme == "swift") return SwiftStorage::open(rest, mode, options, process_environment());
+    if (scheme == "rados") return RadosStorage::open(rest, mode, options, process_environment());
     return Error(ErrorCode::invalid_argument,
                  "no storage of this kind: '" + scheme +
-                     ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX, sftp://HOST/PATH, swift:CONTAINER/PREFIX)");
+                     ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX, sftp://HOST/PATH, swift:CONTAINER/PREFIX, "
+                     "rados:POOL/NAMESPACE)");
 }
 
 }  // namespace

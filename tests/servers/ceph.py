@@ -6,6 +6,7 @@ import uuid
 from server import Server, free_port, is_listening, wait_until
 
 ACCESS_KEY, SECRET_KEY = 'HOLDFASTTEST', 'a-secret-of-the-tests'
+POOL = 'holdfast'
 
 # Small and quick: one copy, no scrubbing, and elections that do not wait.
 CONFIGURATION = '''
@@ -71,7 +72,7 @@ rgw dns name = localhost
 
 
 class Ceph(Server):
-    """`endpoint` is the gateway's URL."""
+    """`endpoint` is the gateway's URL; POOL is for objects without a gateway."""
 
     def __init__(self, directory=None, memory=4 << 30, certificate=None):
         super().__init__(directory)
@@ -84,10 +85,12 @@ class Ceph(Server):
 
     def up(self):
         self.start_cluster()
+        self.ceph('osd', 'pool', 'create', POOL)
         self.start_gateway('a')
         self.make_user()
         self.environment.update(HOLDFAST_TEST_S3=self.endpoint, AWS_ACCESS_KEY_ID=ACCESS_KEY,
-                                AWS_SECRET_ACCESS_KEY=SECRET_KEY, HOLDFAST_TEST_CEPH_CONF=str(self.configuration))
+                                AWS_SECRET_ACCESS_KEY=SECRET_KEY, HOLDFAST_TEST_CEPH_CONF=str(self.configuration),
+                                HOLDFAST_TEST_CEPH_POOL=POOL)
 
     def start_cluster(self):
         for name in ('mon', 'osd', 'run', 'log'):
