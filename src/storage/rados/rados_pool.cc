@@ -60,11 +60,17 @@ Status RadosPool::connect_patiently() {
 Status RadosPool::configure() {
     const std::string& file = location_.configuration_file;
     const int read = library_.conf_read_file(cluster_, file.empty() ? nullptr : file.c_str());
-    // Without a file CEPH_ARGS may say all that is needed.
-    if (read < 0 && !(read == -ENOENT && file.empty()))
-        return error_of(read, file.empty() ? "the configuration of Ceph" : file);
+    // That a file is missing does not say that a repository is: no `not_found`.
+    if (read == -ENOENT && !file.empty()) return Error(ErrorCode::invalid_argument, file + ": no such configuration");
+    if (read < 0 && read != -ENOENT) return error_of(read, file.empty() ? "the configuration of Ceph" : file);
     if (const int parsed = library_.conf_parse_env(cluster_, nullptr); parsed < 0)
         return error_of(parsed, "CEPH_ARGS");
+    // Without a file CEPH_ARGS may say all that is needed.
+    std::array<char, 4096> monitors{};
+    if (read == -ENOENT && library_.conf_get(cluster_, "mon_host", monitors.data(), monitors.size()) == 0 &&
+        monitors.front() == '\0')
+        return Error(ErrorCode::invalid_argument,
+                     "no configuration of Ceph: name it by rados:POOL/NAMESPACE?conf=FILE or CEPH_CONF");
     // By default a client waits for ever; who has set a time himself keeps it.
     for (const char* const timeout : {"rados_mon_op_timeout", "rados_osd_op_timeout"}) {
         std::array<char, 32> now{};
@@ -72,8 +78,9 @@ Status RadosPool::configure() {
         if (got == 0 && std::string_view(now.data()).find_first_not_of("0.") != std::string_view::npos) continue;
         if (const int set = library_.conf_set(cluster_, timeout, "30"); set < 0) return error_of(set, timeout);
     }
+    // Connecting cannot be interrupted, and is tried again: a monitor that lives answers within milliseconds.
     // Errors are told by this program; what is said beside them by librados would stand among its output.
-    for (const auto& [option, value] : {std::pair("client_mount_timeout", "30"), std::pair("log_to_stderr", "false"),
+    for (const auto& [option, value] : {std::pair("client_mount_timeout", "10"), std::pair("log_to_stderr", "false"),
                                         std::pair("err_to_stderr", "false")})
         if (const int set = library_.conf_set(cluster_, option, value); set < 0) return error_of(set, option);
     return {};
@@ -85,9 +92,11 @@ Status RadosPool::connect() {
         return error_of(made, "the client " + location_.client);
     }
     HF_TRY_STATUS(configure());
-    if (const int connected = library_.connect(cluster_); connected < 0)
-        return error_of(connected, "connecting to the Ceph cluster as " + location_.client +
-                                       (connected == -ENOENT ? " (its configuration or its key is missing)" : ""));
+    const std::string connecting = "connecting to the Ceph cluster as " + location_.client;
+    const int connected = library_.connect(cluster_);
+    if (connected == -ENOENT)
+        return Error(ErrorCode::permission_denied, connecting + ": there is no key of this client");
+    if (connected < 0) return error_of(connected, connecting);
     const int opened = library_.ioctx_create(cluster_, location_.pool.c_str(), &pool_);
     if (opened < 0) pool_ = nullptr;
     if (opened == -ENOENT)
