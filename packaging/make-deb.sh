@@ -154,6 +154,7 @@ Architecture: $architecture
 Maintainer: $maintainer
 Installed-Size: $(installed_kib)
 Depends: $dependencies
+Suggests: librados2
 Section: admin
 Priority: optional
 Description: back up files and prove that they can be restored
