@@ -44,6 +44,7 @@ Result<std::unique_ptr<Storage>> SwiftStorage::open(const std::string& location,
     if (mode == OpenMode::create) {
         HF_TRY_STATUS(storage->make_container());
         HF_TRY_STATUS(check_empty(*storage));
+        HF_TRY_STATUS(storage->check_conditions());
     }
     return std::unique_ptr<Storage>(std::move(storage));
 }
@@ -72,6 +73,30 @@ Status SwiftStorage::make_container() {
     make.method = "PUT";
     HF_TRY_STATUS(client_->call(make));
     return {};
+}
+
+// A service may take a condition and not keep it: the Swift protocol of Ceph's gateway replaces what is there. Tried with
+// an object beside the repository, not in it.
+Status SwiftStorage::check_conditions() {
+    const std::string& prefix = client_->location().prefix;
+    SwiftRequest put;
+    put.method = "PUT";
+    put.key = (prefix.empty() ? "" : prefix + '.') + "holdfast-probe-" + to_hex(system_random().array<8>());
+    put.headers = {{"if-none-match", "*"}};
+    const auto first = client_->call(put);
+    // When the answer to an earlier try was lost, this one is refused already.
+    if (!first.ok() && first.error().code() != ErrorCode::already_exists) return first.error();
+    const auto again = client_->call(put);
+    SwiftRequest remove;
+    remove.method = "DELETE";
+    remove.key = put.key;
+    const auto removed = client_->call(remove);
+    if (!removed.ok() && removed.error().code() != ErrorCode::not_found) return removed.error();
+    if (!again.ok() && again.error().code() == ErrorCode::already_exists) return {};
+    if (!again.ok()) return again.error();
+    return Error(ErrorCode::unsupported,
+                 description() + ": the service replaces objects that it is asked to keep (If-None-Match); if it speaks "
+                                 "S3 too, use that");
 }
 
 // With the digest the service refuses what was changed on the way.

@@ -17,7 +17,7 @@ namespace holdfast {
 class SwiftStorage final : public Storage {
   public:
     // `location` is what follows "swift:" (parse_swift_location). With OpenMode::create a container that is missing is
-    // made.
+    // made. Errors: unsupported when the service does not refuse to replace an object.
     static Result<std::unique_ptr<Storage>> open(const std::string& location,
                                                  OpenMode mode,
                                                  const StorageOptions& options,
@@ -40,6 +40,7 @@ class SwiftStorage final : public Storage {
   private:
     explicit SwiftStorage(std::unique_ptr<SwiftClient> client) : client_(std::move(client)) {}
     Status make_container();
+    Status check_conditions();
     std::string key_of(const std::string& name) const;
     SwiftRequest request(std::string method, const std::string& name) const;
     SwiftRequest put_request(const std::string& name, ByteSpan data) const;

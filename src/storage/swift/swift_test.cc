@@ -120,11 +120,11 @@ class FakeKeystoneTest : public testing::Test {
         if (!request.has("x-auth-token: token-" + std::to_string(accepted_))) return {401, "", ""};
         return on_storage_(request);
     }
-    Result<std::unique_ptr<Storage>> open(Variables variables, const std::string& location = "c/p") {
+    Result<std::unique_ptr<Storage>> open(Variables variables, OpenMode mode = OpenMode::existing) {
         variables.emplace("OS_AUTH_URL", server_.url());
         StorageOptions options;
         options.backoff = {.first = 1'000'000, .longest = 1'000'000, .total = ns_per_second};
-        return SwiftStorage::open(location, OpenMode::existing, options, environment_of(variables));
+        return SwiftStorage::open("c/p", mode, options, environment_of(variables));
     }
 
     FakeHttpServer server_{[this](const FakeRequest& request) { return answer(request); }};
@@ -189,6 +189,23 @@ TEST_F(FakeKeystoneTest, AShortPageIsNotTheLastOne) {
     };
     EXPECT_EQ(list_objects(*open(password_of_a_user).value(), "").value(),
               (std::vector<ObjectInfo>{{"a", 1}, {"b", 2}}));
+}
+
+TEST_F(FakeKeystoneTest, AServiceThatReplacesObjectsIsNotTaken) {
+    int puts = 0, refuses_from = 1;
+    std::vector<std::string> removed;
+    on_storage_ = [&](const FakeRequest& request) {
+        if (request.method == "GET") return FakeAnswer{200, "", "[]"};
+        if (request.method == "DELETE") removed.push_back(request.target);
+        return FakeAnswer{request.method == "PUT" && ++puts > refuses_from ? 412 : 201, "", ""};
+    };
+    EXPECT_TRUE(open(password_of_a_user, OpenMode::create).ok());
+    ASSERT_EQ(removed.size(), 1u);
+    EXPECT_TRUE(removed.front().starts_with("/v1/account/c/p.holdfast-probe-")) << removed.front();
+    refuses_from = 100;
+    accepted_ = 2;  // of the second storage
+    EXPECT_EQ(open(password_of_a_user, OpenMode::create).error().code(), ErrorCode::unsupported);
+    EXPECT_EQ(removed.size(), 2u);
 }
 
 // 202: something newer has the name. 422: the body is not what its digest says. Both are sent again.
