@@ -151,7 +151,7 @@ Result<ResolvedAccess> resolve_access(const AccessRequest& request) {
     AccessRequest& r = access.request;
     if (!r.repository) r.repository = environment("HOLDFAST_REPOSITORY");
     // What is asked for on the command line wins over the whole environment, whatever its kind.
-    if (!r.key_file && !r.passphrase_file && !r.passphrase_command) {
+    if (!r.is_other && !r.key_file && !r.passphrase_file && !r.passphrase_command) {
         r.key_file = environment("HOLDFAST_KEY_FILE");
         r.passphrase_file = environment("HOLDFAST_PASSPHRASE_FILE");
         r.passphrase_command = environment("HOLDFAST_PASSPHRASE_COMMAND");

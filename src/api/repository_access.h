@@ -22,6 +22,8 @@ struct AccessRequest {
     std::optional<std::string> key_file;
     std::optional<std::string> passphrase_file;
     std::optional<std::string> passphrase_command;
+    // A second repository: the environment's keys are the first one's.
+    bool is_other = false;
     std::optional<std::string> cache_directory;
     // Certificates that are trusted, in PEM; unset: HOLDFAST_CA_FILE, AWS_CA_BUNDLE, the system's.
     std::optional<std::string> ca_file;

@@ -86,6 +86,7 @@ Command release_command();
 Command prune_command();
 Command repair_command();
 Command synthesize_command();
+Command copy_command();
 Command key_command();
 Command version_command();
 Command completion_command();

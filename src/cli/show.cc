@@ -37,6 +37,7 @@ void print_text(const ShowResponse& response) {
     line("finished", format_rfc3339(r.finished));
     line("type", std::string(backup_type_name(r.type)));
     if (r.parent != RestorePointId{}) line("parent", r.parent.hex());
+    if (r.origin != RestorePointId{}) line("copy of", r.origin.hex());
     for (const std::string& tag : r.tags) line("tag", printable(tag));
     line("files", format_count(r.stats.files));
     line("directories", format_count(r.stats.directories));
@@ -63,6 +64,7 @@ Result<ExitStatus> run(const State& state, Console& console) {
     document["schema"] = 1;
     document["finished"] = format_rfc3339(point.record.finished);
     if (point.record.parent != RestorePointId{}) document["parent"] = point.record.parent.hex();
+    if (point.record.origin != RestorePointId{}) document["origin"] = point.record.origin.hex();
     if (response.held) document["hold"] = json_of(*response.held);
     if (response.deleted) document["deletion"] = json_of(*response.deleted);
     print_json(document);

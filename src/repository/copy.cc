@@ -362,6 +362,7 @@ Result<CopyReport> Copy::run(const Versions& versions, const WriterIdentity& ide
     record.program = program;
     HF_TRY(const WriteSession::Committed committed, session_->commit(record));
     report_.point = committed.id;
+    report_.record = std::move(record);
     report_.stored_bytes = committed.stored_bytes;
     return report_;
 }

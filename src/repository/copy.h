@@ -31,6 +31,7 @@ class CopyTarget {
 
 struct CopyReport {
     RestorePointId point{};          // the copy
+    RestorePointRecord record;       // what it says
     std::uint64_t chunks = 0;        // read, proven by their ids, and stored
     std::uint64_t read_bytes = 0;    // of them, raw
     std::uint64_t stored_bytes = 0;  // what the target grew by
