@@ -5,6 +5,7 @@
 #include "base/quantity.h"
 #include "base/worker_pool.h"
 #include "repository/check.h"
+#include "repository/locks.h"
 
 namespace holdfast {
 namespace {
@@ -41,8 +42,16 @@ Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std
         HF_TRY(options.budget, parse_budget(request.read_data));
     }
     HF_TRY(const auto repository, open_repository(request.access));
+    const std::stop_token lock_stop = stop;
     HF_TRY(CheckReport report, run_check(*repository, options, progress, std::move(stop)));
     CheckResponse response;
+    if (request.locks) {
+        HF_TRY(LockReport locks, check_locks(*repository, progress, lock_stop));
+        response.locked_objects = locks.objects;
+        response.unprotected_count = locks.unprotected_count;
+        response.unprotected = std::move(locks.unprotected);
+        response.locked_until = locks.earliest;
+    }
     response.objects = report.objects;
     response.chunks = report.chunks;
     response.points = report.points;

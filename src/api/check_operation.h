@@ -14,6 +14,8 @@ struct CheckRequest {
     // How much data is read, what was read the longest time ago first. Empty: none. "all", "10%", "20G" (K, M,
     // G, T: powers of 1,024), "90m" (s, m, h).
     std::string read_data;
+    // Whether what restore points need is locked, too.
+    bool locks = false;
 };
 struct CheckResponse {
     std::uint64_t objects = 0, chunks = 0, points = 0, bytes_read = 0, problem_count = 0;
@@ -26,9 +28,14 @@ struct CheckResponse {
     // oldest_read.
     std::uint64_t data_bytes = 0, never_read_bytes = 0;
     std::optional<TimeNs> oldest_read;
+    // With locks: objects that are to be locked; those that are not, which are problems; when the first of the others
+    // may go.
+    std::uint64_t locked_objects = 0, unprotected_count = 0;
+    std::vector<std::string> unprotected;
+    std::optional<TimeNs> locked_until;
     double seconds = 0;
 };
-// Errors: invalid_argument for such a read_data; of storage; cancelled. Damage is in the response.
+// Errors: unsupported for locks that the storage has not; invalid_argument for such a read_data; of storage; cancelled. Damage is in the response.
 Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std::stop_token stop);
 
 }  // namespace holdfast

@@ -80,7 +80,22 @@ Result<std::vector<Group>> groups_of(Repository& repository) {
     return result;
 }
 
+// What is locked stays, whatever the rules say.
+void keep_locked(const PrunePlan& plan, PruneResponse& response) {
+    for (PruneDecision& decision : response.points) {
+        const bool is_locked = std::any_of(plan.locked_points.begin(), plan.locked_points.end(), [&](const PointInfo& point) {
+            return point.id.hex() == decision.point.id;
+        });
+        if (!is_locked) continue;
+        decision.stays = true;
+        decision.reasons.push_back("locked");
+    }
+}
+
 void add_plan(const PrunePlan& plan, PruneResponse& response) {
+    keep_locked(plan, response);
+    response.points_locked = plan.locked_points.size();
+    response.bytes_locked = plan.locked_bytes;
     response.points_removed = plan.removed_points.size();
     response.live_bytes = plan.live_bytes;
     response.dead_bytes = plan.dead_bytes;

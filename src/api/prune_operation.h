@@ -29,6 +29,8 @@ struct PruneResponse {
     std::uint64_t live_bytes = 0, dead_bytes = 0;
     std::uint64_t objects_removed = 0, objects_rewritten = 0, bytes_copied = 0;
     std::uint64_t bytes_reclaimed = 0;  // a dry run's: what it would be
+    // Points that would go, and objects that nobody needs, which the storage's locks keep.
+    std::uint64_t points_locked = 0, bytes_locked = 0;
     std::uint64_t bytes_waiting = 0;    // until these sessions have ended
     std::vector<std::string> waiting_for;
     double seconds = 0;

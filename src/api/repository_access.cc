@@ -4,12 +4,14 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
 #include "base/file_io.h"
 #include "base/quantity.h"
 #include "crypto/digest.h"
+#include "repository/locks.h"
 #include "repository/repository.h"
 
 namespace holdfast {
@@ -186,6 +188,21 @@ Status check_key_place(const AccessRequest& request) {
                      "--key-file, or unset HOLDFAST_KEY_FILE for one in the default place");
 }
 
+// A third of the period, from an hour to ten days: what locks are longer at first.
+TimeNs generation_of(TimeNs period) {
+    constexpr TimeNs hour = 3600 * ns_per_second;
+    return std::clamp(period / 3, hour, 240 * hour);
+}
+
+Result<LockRules> lock_rules(const NewRepository& form) {
+    LockRules rules;
+    if (!form.lock) return rules;
+    HF_TRY(rules.period, parse_duration(*form.lock));
+    rules.generation = generation_of(rules.period);
+    rules.mode = form.is_governance ? LockRules::Mode::governance : LockRules::Mode::compliance;
+    return rules;
+}
+
 Result<std::unique_ptr<Storage>> create_storage(const std::string& url, const StorageOptions& options) {
     auto storage = open_storage(url, OpenMode::create, options);
     if (storage.ok() || storage.error().code() != ErrorCode::already_exists) return storage;
@@ -200,7 +217,7 @@ Result<std::unique_ptr<Storage>> create_storage(const std::string& url, const St
 Result<InitResponse> init_repository(const ResolvedAccess& access,
                                      const std::optional<std::string>& like,
                                      const AccessRequest& like_access,
-                                     bool has_parity) {
+                                     const NewRepository& form) {
     std::unique_ptr<Repository> model;
     if (like) {
         AccessRequest request = like_access;
@@ -211,7 +228,11 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
     // All that can be refused is refused before anything is made.
     HF_TRY(const std::optional<std::string> passphrase, read_passphrase(access.request));
     HF_TRY_STATUS(check_key_place(access.request));
-    HF_TRY(const std::unique_ptr<Storage> storage, create_storage(access.repository, access.storage));
+    HF_TRY(const LockRules lock, lock_rules(form));
+    StorageOptions storage_options = access.storage;
+    storage_options.wants_locks = form.lock.has_value();
+    HF_TRY(const std::unique_ptr<Storage> storage, create_storage(access.repository, storage_options));
+    if (form.lock) HF_TRY_STATUS(prove_locks(*storage, lock));
     InitResponse response;
     response.repository = storage->description();
     bool is_key_written = false;
@@ -228,7 +249,8 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
         return {};
     };
     auto made = Repository::init(
-        *storage, model.get(), passphrase, keep, system_clock(), system_random(), has_parity);
+        *storage, model.get(), passphrase, keep, system_clock(), system_random(),
+        {form.has_parity, lock});
     if (made.ok()) return response;
     // It opens nothing, and would stand in the way of the next try.
     if (!response.key_file.empty() && is_key_written) ::unlink(response.key_file.c_str());

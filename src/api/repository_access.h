@@ -60,11 +60,18 @@ struct InitResponse {
     std::string key_file;      // empty: opened by a passphrase
     std::string recovery_key;  // shown once
 };
-// Makes a repository and its key file. Errors: already_exists.
+// What init is asked for beside a place.
+struct NewRepository {
+    bool has_parity = true;
+    // How long restore points stay, whoever asks for their removal ("30d"); unset: no locks.
+    std::optional<std::string> lock;
+    bool is_governance = false;  // whoever has the permission may take locks away
+};
+// Makes a repository and its key file. Errors: already_exists; unsupported when the storage only pretends to lock.
 Result<InitResponse> init_repository(const ResolvedAccess& access,
                                      const std::optional<std::string>& like,
                                      const AccessRequest& like_access,
-                                     bool has_parity = true);
+                                     const NewRepository& form = {});
 
 // Errors: not_found (no repository), wrong_key, unsupported, corrupt.
 Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access);

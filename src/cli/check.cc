@@ -8,7 +8,7 @@
 namespace holdfast {
 namespace {
 
-nlohmann::json json_of(const CheckResponse& r, bool reads_data) {
+nlohmann::json json_of(const CheckResponse& r, bool reads_data, bool asks_locks) {
     nlohmann::json document = {{"schema", 1},
             {"objects", r.objects},
             {"chunks", r.chunks},
@@ -20,6 +20,13 @@ nlohmann::json json_of(const CheckResponse& r, bool reads_data) {
             {"newer_texts", r.newer},
             {"damaged_restore_points", r.damaged_points},
             {"seconds", r.seconds}};
+    if (asks_locks) {
+        document["lockable_objects"] = r.locked_objects;
+        document["unprotected"] = r.unprotected_count;
+        document["unprotected_names"] = r.unprotected;
+        document["locked_until"] = nullptr;
+        if (r.locked_until) document["locked_until"] = format_rfc3339(*r.locked_until);
+    }
     if (!reads_data) return document;
     document["data_bytes"] = r.data_bytes;
     document["data_bytes_never_read"] = r.never_read_bytes;
@@ -42,6 +49,11 @@ std::string reads(const CheckResponse& r) {
     return "all data was read since " + format_rfc3339(*r.oldest_read);
 }
 
+std::string locks(const CheckResponse& r) {
+    const std::string until = r.locked_until ? ", the others until " + format_rfc3339(*r.locked_until) + " at least" : "";
+    return format_count(r.unprotected_count) + " of " + format_count(r.locked_objects) + " objects are not locked" + until;
+}
+
 Result<ExitStatus> run(CheckRequest request, Console& console) {
     request.access = console.access;
     Progress progress;
@@ -51,7 +63,7 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
     }();
     if (!response.ok()) return response.error();
     if (console.json) {
-        print_json(json_of(*response, !request.read_data.empty()));
+        print_json(json_of(*response, !request.read_data.empty(), request.locks));
     } else {
         for (const std::string& problem : response->problems)
             print_warning("damage: " + printable(problem));
@@ -66,8 +78,11 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
                        format_count(response->points) + " restore points, read " +
                        format_bytes(response->bytes_read));
         if (!console.quiet && !request.read_data.empty()) print_line(reads(*response));
+        for (const std::string& name : response->unprotected) print_warning("not locked: " + printable(name));
+        if (!console.quiet && request.locks) print_line(locks(*response));
     }
     if (response->problem_count != 0) return ExitStatus::damaged;
+    if (response->unprotected_count != 0) return ExitStatus::objective_broken;
     return response->newer_count == 0 ? ExitStatus::done : ExitStatus::failed;
 }
 
@@ -81,7 +96,8 @@ Command check_command() {
     command.options = {
         {"--read-data", "[=AMOUNT]",
          "read stored bytes too: all, or 10%, 20G or 90m of them, what was read the longest time ago first",
-         &request->read_data, {}, "all"}};
+         &request->read_data, {}, "all"},
+        {"--locks", "", "ask the storage for the lock of each object that restore points need", &request->locks, {}}};
     command.state = request;
     command.run = [request](Console& console) { return run(*request, console); };
     return command;

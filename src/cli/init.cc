@@ -8,7 +8,9 @@ namespace holdfast {
 Command init_command() {
     struct State {
         std::optional<std::string> like, like_key_file, like_passphrase_file;
+        NewRepository form;
         bool no_parity = false;
+        std::string lock_mode = "compliance";
     };
     auto state = std::make_shared<State>();
     Command command;
@@ -25,15 +27,20 @@ Command init_command() {
         {"--like-passphrase-file", "FILE", "passphrase file of the repository given by --like",
          &state->like_passphrase_file, {}},
         {"--no-parity", "", "store no error correction: 4 % less space, and damage cannot be mended",
-         &state->no_parity, {}}};
+         &state->no_parity, {}},
+        {"--lock", "TIME",
+         "lock restore points for so long (30d) against everybody, by the storage's object lock", &state->form.lock, {}},
+        {"--lock-mode", "MODE", "compliance (nobody can unlock, the default), governance", &state->lock_mode,
+         {"compliance", "governance"}}};
     command.state = state;
     command.run = [state](Console& console) -> Result<ExitStatus> {
         HF_TRY(const ResolvedAccess access, resolve_access(console.access));
         AccessRequest like_access;
         like_access.key_file = state->like_key_file;
         like_access.passphrase_file = state->like_passphrase_file;
-        HF_TRY(const InitResponse made, init_repository(access, state->like, like_access,
-                                                         !state->no_parity));
+        state->form.has_parity = !state->no_parity;
+        state->form.is_governance = state->lock_mode == "governance";
+        HF_TRY(const InitResponse made, init_repository(access, state->like, like_access, state->form));
         if (console.json) {
             nlohmann::json document = {{"schema", 1},
                                        {"repository_id", made.repository_id},

@@ -65,6 +65,8 @@ nlohmann::json json_of(const PruneResponse& r, bool dry_run) {
             {"rewritten_objects", r.objects_rewritten},
             {"bytes_copied", r.bytes_copied},
             {"bytes_reclaimed", r.bytes_reclaimed},
+            {"locked_restore_points", r.points_locked},
+            {"bytes_locked", r.bytes_locked},
             {"bytes_waiting", r.bytes_waiting},
             {"waiting_for", r.waiting_for},
             {"seconds", r.seconds}};
@@ -84,6 +86,9 @@ void print_sum(const PruneResponse& r, bool dry_run) {
                ": " + format_count(r.objects_removed) + " objects dropped, " +
                format_count(r.objects_rewritten) + " written anew (" + format_bytes(r.bytes_copied) +
                " copied); " + format_bytes(r.live_bytes) + " in use");
+    if (r.points_locked != 0 || r.bytes_locked != 0)
+        print_line(format_count(r.points_locked) + " restore points, and " + format_bytes(r.bytes_locked) +
+                   " that nobody needs, are locked and stay until then");
     if (r.bytes_waiting != 0)
         print_line(format_bytes(r.bytes_waiting) + " more wait until backups that run now have ended (" +
                    printable(joined(r.waiting_for)) + "): the next prune takes them");

@@ -17,7 +17,13 @@ bool is_valid(const ChunkSizes& sizes) {
 }
 
 // Flags follow the bundles when any is set.
-constexpr std::uint8_t flag_no_parity = 1;
+constexpr std::uint8_t flag_no_parity = 1, flag_lock = 2;
+
+bool is_valid(const LockRules& lock) {
+    constexpr TimeNs century = TimeNs{100 * 366} * 86'400 * ns_per_second;
+    return (lock.mode == LockRules::Mode::governance || lock.mode == LockRules::Mode::compliance) && lock.period > 0 &&
+           lock.period <= century && lock.generation > 0 && lock.generation <= century;
+}
 
 }  // namespace
 
@@ -36,7 +42,13 @@ void encode_config(const ConfigRecord& config, ByteWriter& out) {
     out.bytes(config.associated_data());
     out.sized_bytes(config.full_bundle);
     out.sized_bytes(config.writer_bundle);
-    if (!config.has_parity) out.u8(flag_no_parity);
+    const bool has_lock = config.lock.mode != LockRules::Mode::none;
+    const int flags = (config.has_parity ? 0 : flag_no_parity) | (has_lock ? flag_lock : 0);
+    if (flags != 0) out.u8(static_cast<std::uint8_t>(flags));
+    if (!has_lock) return;
+    out.u8(static_cast<std::uint8_t>(config.lock.mode));
+    out.u64(static_cast<std::uint64_t>(config.lock.period));
+    out.u64(static_cast<std::uint64_t>(config.lock.generation));
 }
 
 Result<ConfigRecord> decode_config(ByteSpan data) {
@@ -53,8 +65,14 @@ Result<ConfigRecord> decode_config(ByteSpan data) {
     config.writer_bundle.assign(writer.begin(), writer.end());
     if (in.ok() && !in.at_end()) {
         const std::uint8_t flags = in.u8();
-        if (flags != flag_no_parity) return bad_config();
-        config.has_parity = false;
+        if (flags == 0 || (flags & ~(flag_no_parity | flag_lock)) != 0) return bad_config();
+        config.has_parity = (flags & flag_no_parity) == 0;
+        if ((flags & flag_lock) != 0) {
+            config.lock.mode = static_cast<LockRules::Mode>(in.u8());
+            config.lock.period = static_cast<TimeNs>(in.u64());
+            config.lock.generation = static_cast<TimeNs>(in.u64());
+            if (!is_valid(config.lock)) return bad_config();
+        }
     }
     if (!in.complete() || !is_valid(config.chunk_sizes)) return bad_config();
     return config;

@@ -15,12 +15,22 @@ struct ChunkSizes {
     bool operator==(const ChunkSizes&) const = default;
 };
 
+// How long restore points stay, whoever asks for their removal. docs/format.md#locks.
+struct LockRules {
+    enum class Mode : std::uint8_t { none = 0, governance = 1, compliance = 2 };
+    Mode mode = Mode::none;
+    TimeNs period = 0;      // from a restore point's commit on
+    TimeNs generation = 0;  // what locks are longer at first, so that they are extended that seldom
+    bool operator==(const LockRules&) const = default;
+};
+
 // The record of the object `config` (in clear, but for the sealed bundles).
 struct ConfigRecord {
     RepositoryId repository;
     TimeNs created = 0;
     ChunkSizes chunk_sizes;
     bool has_parity = true;  // writers give every object parity
+    LockRules lock;
     Bytes full_bundle;    // FullSecrets, sealed with the master key
     Bytes writer_bundle;  // WriterSecrets, sealed with the writers' master key
 

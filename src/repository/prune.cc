@@ -313,14 +313,21 @@ Status Prune::sweep() {
             HF_TRY_STATUS(check_stop());
             HF_TRY_STATUS(session_->renew_lease());
             HF_TRY_STATUS(session_->confirm());
-            HF_TRY_STATUS(storage_.remove(use->second.name));
+            Status removed = storage_.remove(use->second.name);
+            // Locked since it was planned: it stays condemned, and goes when it can.
+            if (!removed.ok() && removed.error().code() == ErrorCode::refused) {
+                refused_.insert(id);
+                continue;
+            }
+            HF_TRY_STATUS(std::move(removed));
             ++report_.deleted_objects;
             report_.deleted_bytes += use->second.object_bytes;
         }
         if (points) HF_TRY_STATUS(storage_.barrier());
     }
     for (const PointInfo& point : removed_)
-        if (condemned_.contains(point.id)) HF_TRY_STATUS(repository_.remove_marks(point.id));
+        if (condemned_.contains(point.id) && !refused_.contains(point.id))
+            HF_TRY_STATUS(repository_.remove_marks(point.id));
     return {};
 }
 

@@ -106,7 +106,14 @@ Status Prune::sort_points(const std::vector<PointInfo>& points) {
         if (!point.record.is_partial && !point.is_deleted && !point.is_damaged)
             completed.insert(point.source);
     for (const PointInfo& point : points) {
-        if (goes(point, completed)) {
+        bool leaves = goes(point, completed);
+        // One that nobody can read is condemned, and goes when it can.
+        if (leaves && !point.is_damaged) {
+            HF_TRY(const bool locked, is_locked(point_name({point.source, point.inverted_time, point.id})));
+            if (locked) plan_.locked_points.push_back(point);
+            leaves = !locked;
+        }
+        if (leaves) {
             removed_.push_back(point);
             uses_[point.id].is_removed_point = true;
             continue;
@@ -231,6 +238,24 @@ Status Prune::refine(ContainerUse& use) {
     return {};
 }
 
+// By the storage, and only where the repository has locks.
+Result<bool> Prune::is_locked(const std::string& name) {
+    RetentionLock* const retention = storage_.retention();
+    if (repository_.config().lock.mode == LockRules::Mode::none || retention == nullptr) return false;
+    const auto until = retention->locked_until(name);
+    if (!until.ok() && until.error().code() == ErrorCode::not_found) return false;
+    if (!until.ok()) return until.error();
+    return until->has_value();
+}
+
+Result<bool> Prune::keeps_locked(const ContainerUse& use) {
+    HF_TRY(const bool locked, is_locked(use.name));
+    if (!locked) return false;
+    ++plan_.locked_objects;
+    plan_.locked_bytes += use.object_bytes;
+    return true;
+}
+
 Status Prune::decide_fates() {
     // Those that are dead most win most for each byte that is copied.
     std::priority_queue<std::pair<double, ObjectId>> partly_dead;
@@ -249,6 +274,10 @@ Status Prune::decide_fates() {
         plan_.live_bytes += use.live_bytes - use.thin_bytes;
         const bool is_point = use.name.starts_with("points/");
         if (is_point && !use.is_removed_point) continue;
+        if (use.live_chunks == 0 || is_point) {
+            HF_TRY(const bool stays, keeps_locked(use));
+            if (stays) continue;
+        }
         if (use.live_chunks == 0) {
             fates_[id] = Fate::goes;
         } else if (is_point) {
@@ -265,7 +294,8 @@ Status Prune::decide_fates() {
         ContainerUse& use = uses_.at(id);
         left -= use.garbage();
         if (!use.is_estimate || use.partly_live.empty()) {
-            fates_[id] = Fate::is_rewritten;
+            HF_TRY(const bool stays, keeps_locked(use));
+            if (!stays) fates_[id] = Fate::is_rewritten;
             continue;
         }
         plan_.dead_bytes -= use.thin_bytes;

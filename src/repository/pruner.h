@@ -43,6 +43,8 @@ class Prune {
     Status list_containers();
     Status sort_points(const std::vector<PointInfo>& points);
     bool goes(const PointInfo& point, const std::set<SourceId>& completed) const;
+    Result<bool> is_locked(const std::string& name);
+    Result<bool> keeps_locked(const ContainerUse& use);
     Status judge_unverified();
     Status mark_points();
     Status count_uses();
@@ -110,6 +112,7 @@ class Prune {
     std::set<ObjectId> condemned_;           // by those of them that may be swept
     std::set<ObjectId> undeleted_;           // points that are not to be swept after all
     std::set<std::string> waiting_;          // tombstones that somebody may not know of
+    std::set<ObjectId> refused_;             // to be swept, but locked since
     std::set<RestorePointId> forged_marks_;  // points that a write-only client says are deleted
 };
 

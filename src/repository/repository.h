@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/clock.h"
+#include "format/config.h"
 #include "format/lease.h"
 #include "format/restore_point.h"
 #include "repository/chunk_reader.h"
@@ -59,6 +60,12 @@ inline std::uint64_t inverted_time_of(TimeNs time) {
     return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
 }
 
+// What a new repository is to be like.
+struct RepositoryForm {
+    bool has_parity = true;
+    LockRules lock{};
+};
+
 // Thread-safe after open().
 class Lease;
 struct WriterIdentity;
@@ -75,14 +82,14 @@ class Repository {
     using KeepKeys = std::function<Status(const NewKeys&, const RepositoryId&)>;
     static Status keep_nothing(const NewKeys&, const RepositoryId&) { return {}; }
     // Makes a repository in an empty storage. `like` gives hash and chunker keys, so that copies
-    // between both deduplicate. Errors: already_exists.
+    // between both deduplicate. Errors: already_exists; unsupported for locks that the storage has not.
     static Result<NewKeys> init(Storage& storage,
                                 const Repository* like,
                                 const std::optional<std::string>& passphrase,
                                 const KeepKeys& keep,
                                 const Clock& clock,
                                 Random& random,
-                                bool has_parity = true);
+                                const RepositoryForm& form = {});
     // `cache_directory` may be empty: then nothing is cached on disk. Errors: not_found when there
     // is no repository, wrong_key, unsupported for a newer format, corrupt.
     static Result<std::unique_ptr<Repository>> open(std::unique_ptr<Storage> storage,

@@ -5,6 +5,7 @@
 
 #include "base/file_io.h"
 #include "repository/key_epochs.h"
+#include "repository/locks.h"
 
 namespace holdfast {
 Result<Repository::NewKeys> Repository::init(Storage& storage,
@@ -13,7 +14,7 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
                                              const KeepKeys& keep,
                                              const Clock& clock,
                                              Random& random,
-                                             bool has_parity) {
+                                             const RepositoryForm& form) {
     const auto existing = storage.head("config");
     if (existing.ok())
         return Error(ErrorCode::already_exists,
@@ -35,7 +36,9 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
     ConfigRecord config;
     config.repository = RepositoryId::random(random);
     config.created = clock.now();
-    config.has_parity = has_parity;
+    config.has_parity = form.has_parity;
+    config.lock = form.lock;
+    if (form.lock.mode != LockRules::Mode::none) HF_TRY_STATUS(lock_what_is_stored(storage, form.lock));
     if (like != nullptr) config.chunk_sizes = like->config().chunk_sizes;
     const Bytes associated = config.associated_data();
     config.full_bundle = seal_full_bundle(secrets, master, associated);
@@ -179,6 +182,9 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
         repository->own_ = ClientState::open(repository->cache_directory_ + "/client-" + slot->hex());
         repository->keyring_->set_client_state(repository->own_);
     }
+    // Who only reads needs none: whoever stores finds out when a restore point is to be protected.
+    if (repository->config_.lock.mode != LockRules::Mode::none && store.retention() != nullptr)
+        HF_TRY_STATUS(lock_what_is_stored(store, repository->config_.lock));
     if (store.traits().is_remote)
         repository->cache_ = std::make_unique<CachedStorage>(store, repository->cache_directory_);
     HF_TRY_STATUS(agree_on_last_epoch(store, repository->cache_directory_, epochs));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "repository/chunk_marker.h"
+#include "repository/locks.h"
 
 namespace holdfast {
 namespace {
@@ -266,6 +267,9 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
         if (!verified.ok()) hide(name.id);
         HF_TRY_STATUS(std::move(verified));
     }
+    // The point is there and whole; whether it stays is what is promised, too.
+    Status locked = extend_locks(repository_, record);
+    if (!locked.ok()) return std::move(locked).error().with_context("locking what the restore point needs");
     remove_partial();
     fold();
     // A fence that came after the point: the pruner sees the point, and takes away nothing of it. Looked for while

@@ -28,6 +28,29 @@ enum class Durability {
     none,      // may be lost in a crash (a lease)
 };
 
+// The numbers are stored.
+enum class LockMode : std::uint8_t {
+    governance = 1,  // whoever has a special permission may take a lock away
+    compliance = 2,  // nobody may
+};
+
+// A storage's promise that objects stay, whoever asks for their removal. Thread-safe.
+class RetentionLock {
+  public:
+    virtual ~RetentionLock() = default;
+    // From now on what is put under a name that `is_locked` takes stays until so much later.
+    virtual void lock_new(LockMode mode, TimeNs duration, std::function<bool(const std::string&)> is_locked) = 0;
+    // The time that locks go by: the storage's.
+    virtual TimeNs now() const = 0;
+    // Until when it stays; nothing: it may go. Errors: not_found.
+    virtual Result<std::optional<TimeNs>> locked_until(const std::string& name) = 0;
+    // It stays at least until then. Errors: not_found, permission_denied.
+    virtual Status extend(const std::string& name, TimeNs until) = 0;
+    // Tries whether locks do what they promise, with an object that is locked for a minute; some servers say yes and
+    // do nothing. Errors: unsupported.
+    virtual Status prove(LockMode mode) = 0;
+};
+
 // What a storage is like.
 struct StorageTraits {
     // A request takes milliseconds, whatever it moves: fewer, larger and more at once are better.
@@ -55,6 +78,8 @@ class Storage {
     // What it is, for messages: a path or a URL without secrets.
     virtual std::string description() const = 0;
     virtual StorageTraits traits() const { return {}; }
+    // Null when it has no locks. Lives as long as the storage.
+    virtual RetentionLock* retention() { return nullptr; }
     // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
     virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
     virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
@@ -80,7 +105,7 @@ class Storage {
     // or is empty), in the order of their names; stops early when it returns false.
     virtual Status list(const std::string& prefix,
                         const std::function<bool(const ObjectInfo&)>& visit) = 0;
-    // Removes if it is there: no error when it is not.
+    // Removes if it is there: no error when it is not. Errors: refused when it is locked.
     virtual Status remove(const std::string& name) = 0;
 };
 
@@ -97,6 +122,7 @@ struct StorageOptions {
     // Of those behind a network.
     std::stop_token stop;  // gives up what is on its way: cancelled
     BackoffPolicy backoff;
+    bool wants_locks = false;  // of a bucket that is made
     std::string ca_file;  // certificates that are trusted; empty: the system's
 };
 

@@ -19,8 +19,9 @@ std::string unique_name() {
     return to_hex(system_random().array<8>());
 }
 
-StorageUnderTest open_new(const std::string& url) {
+StorageUnderTest open_new(const std::string& url, bool wants_locks = false) {
     StorageOptions options;
+    options.wants_locks = wants_locks;
     options.backoff.total = 10 * ns_per_second;
     auto storage = open_storage(url, OpenMode::create, options);
     EXPECT_TRUE(storage.ok()) << storage.error().describe();
@@ -59,7 +60,12 @@ StorageUnderTest make_rados() {
     return open_new(rados_url(required("HOLDFAST_TEST_CEPH_POOL") + '/' + unique_name()));
 }
 
-INSTANTIATE_TEST_SUITE_P(S3, StorageContract, testing::Values(make_s3, make_s3_bucket));
+// With object lock all versions are kept, and the first one counts.
+StorageUnderTest make_s3_with_locks() {
+    return open_new("s3:" + required("HOLDFAST_TEST_S3") + "/locks-" + unique_name() + "/repository", true);
+}
+
+INSTANTIATE_TEST_SUITE_P(S3, StorageContract, testing::Values(make_s3, make_s3_bucket, make_s3_with_locks));
 INSTANTIATE_TEST_SUITE_P(Swift, StorageContract, testing::Values(make_swift, make_swift_container));
 INSTANTIATE_TEST_SUITE_P(Rados, StorageContract, testing::Values(make_rados));
 

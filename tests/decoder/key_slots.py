@@ -179,7 +179,10 @@ def parse_config(record):
     config = Config(repository_id, record[:36], fields.sized(most=MOST_BUNDLE_BYTES),
                     fields.sized(most=MOST_BUNDLE_BYTES))
     if fields.remaining():
-        require(fields.u8() == 1, 'flags of the configuration')
+        flags = fields.one_of((1, 2, 3), 'flags of the configuration')
+        if flags & 2:
+            fields.one_of((1, 2), 'lock mode')
+            require(fields.time() > 0 and fields.time() > 0, 'times of locks')
     fields.end()
     smallest, average, largest = sizes
     require(all(size & (size - 1) == 0 for size in sizes) and 1 << 14 <= smallest < average

@@ -19,6 +19,7 @@ class HookedStorage final : public Storage {
         : shared_(std::make_shared<Shared>(std::move(inner), std::move(hook))) {}
 
     std::string description() const override { return shared_->inner->description(); }
+    RetentionLock* retention() override { return shared_->inner->retention(); }
     Status put(const std::string& name, ByteSpan data, Durability durability) override {
         HF_TRY_STATUS(shared_->call("put", name));
         return shared_->inner->put(name, data, durability);

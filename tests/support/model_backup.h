@@ -206,7 +206,7 @@ class SeededRandom final : public Random {
 struct TestRepository {
     SeededRandom random;
     ManualClock clock{epoch + 1'000'000 * ns_per_second};
-    std::shared_ptr<MemoryStorage> storage = std::make_shared<MemoryStorage>();
+    std::shared_ptr<MemoryStorage> storage = std::make_shared<MemoryStorage>(&clock);
     StorageHook hook;  // asked before each request, when it is set
     Unlock unlock;
     std::string cache_directory;
@@ -215,10 +215,11 @@ struct TestRepository {
     // Without a cache, unless there is a directory for it. With `like` it shares that one's keys for content.
     explicit TestRepository(std::string cache = "",
                             std::uint64_t seed = std::random_device()(),
-                            const Repository* like = nullptr)
+                            const Repository* like = nullptr,
+                            const RepositoryForm& form = {})
         : random(seed), cache_directory(std::move(cache)) {
         unlock.key_file = Repository::init(*storage, like, std::nullopt,
-                                           Repository::keep_nothing, clock, random)
+                                           Repository::keep_nothing, clock, random, form)
                               .value()
                               .key_file;
         open();

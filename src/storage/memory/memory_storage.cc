@@ -34,6 +34,7 @@ Status MemoryStorage::put(const std::string& name, ByteSpan data, Durability) {
     std::lock_guard lock(mutex_);
     if (!objects_.emplace(name, Bytes(data.begin(), data.end())).second)
         return Error(ErrorCode::already_exists, name + ": exists");
+    if (is_locked_ && is_locked_(name)) locks_[name] = now() + lock_duration_;
     return {};
 }
 
@@ -94,7 +95,30 @@ Status MemoryStorage::adopt(const std::string& name) {
 
 Status MemoryStorage::remove(const std::string& name) {
     std::lock_guard lock(mutex_);
+    const auto locked = locks_.find(name);
+    if (locked != locks_.end() && locked->second > now()) return Error(ErrorCode::refused, name + ": is locked");
     objects_.erase(name);
+    return {};
+}
+
+void MemoryStorage::lock_new(LockMode, TimeNs duration, std::function<bool(const std::string&)> is_locked) {
+    std::lock_guard lock(mutex_);
+    lock_duration_ = duration;
+    is_locked_ = std::move(is_locked);
+}
+
+Result<std::optional<TimeNs>> MemoryStorage::locked_until(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    if (!objects_.contains(name)) return Error(ErrorCode::not_found, name + ": no such object");
+    const auto found = locks_.find(name);
+    return found == locks_.end() || found->second <= now() ? std::nullopt : std::optional(found->second);
+}
+
+Status MemoryStorage::extend(const std::string& name, TimeNs until) {
+    std::lock_guard lock(mutex_);
+    if (!objects_.contains(name)) return Error(ErrorCode::not_found, name + ": no such object");
+    TimeNs& locked = locks_[name];
+    locked = std::max(locked, until);
     return {};
 }
 

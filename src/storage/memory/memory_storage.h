@@ -8,8 +8,12 @@
 
 namespace holdfast {
 
-class MemoryStorage final : public Storage {
+class MemoryStorage final : public Storage, private RetentionLock {
   public:
+    // With a clock, which outlives it, it has locks that go by it.
+    explicit MemoryStorage(const Clock* lock_clock = nullptr) : lock_clock_(lock_clock) {}
+
+    RetentionLock* retention() override { return lock_clock_ == nullptr ? nullptr : this; }
     std::string description() const override { return "memory"; }
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
@@ -25,8 +29,18 @@ class MemoryStorage final : public Storage {
 
   private:
     class Writer;
-    std::mutex mutex_;
+    void lock_new(LockMode mode, TimeNs duration, std::function<bool(const std::string&)> is_locked) override;
+    TimeNs now() const override { return lock_clock_->now(); }
+    Result<std::optional<TimeNs>> locked_until(const std::string& name) override;
+    Status extend(const std::string& name, TimeNs until) override;
+    Status prove(LockMode) override { return {}; }
+
+    const Clock* const lock_clock_;
+    std::mutex mutex_;  // guards what follows
     std::map<std::string, Bytes> objects_;
+    TimeNs lock_duration_ = 0;
+    std::function<bool(const std::string&)> is_locked_;
+    std::map<std::string, TimeNs> locks_;
 };
 
 }  // namespace holdfast

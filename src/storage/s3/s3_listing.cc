@@ -57,6 +57,40 @@ Result<S3ListingPage> parse_listing(ByteSpan body, const std::string& prefix) {
     return page;
 }
 
+Result<S3VersionsPage> parse_versions(ByteSpan body, const std::string& prefix) {
+    const auto damaged = [](const std::string& what) {
+        return Error(ErrorCode::corrupt, "a listing of versions is not what it should be: " + what);
+    };
+    HF_TRY(const XmlElement root, parse_xml(body));
+    if (root.name != "ListVersionsResult") return damaged("'" + root.name + "'");
+    const std::string truncated = root.child_text("IsTruncated");
+    if (truncated != "true" && truncated != "false") return damaged("it does not say whether it is all");
+    const bool is_encoded = root.child_text("EncodingType") == "url";
+    S3VersionsPage page;
+    for (const XmlElement& child : root.children) {
+        S3ListedVersion version;
+        version.is_delete_marker = child.name == "DeleteMarker";
+        if (child.name != "Version" && !version.is_delete_marker) continue;
+        HF_TRY(version.key, decode_key(child.child_text("Key"), is_encoded));
+        version.id = child.child_text("VersionId");
+        HF_TRY(version.modified, parse_rfc3339(child.child_text("LastModified")));
+        const auto bytes = version.is_delete_marker ? std::optional<std::uint64_t>(0) : parse_number(child.child_text("Size"));
+        if (!bytes || version.id.empty()) return damaged("no size or no version of " + version.key);
+        version.bytes = *bytes;
+        if (!version.key.starts_with(prefix)) return damaged(version.key + " is not below " + prefix);
+        if (!page.versions.empty() && version.key < page.versions.back().key)
+            return damaged(version.key + " is not in order");
+        page.versions.push_back(std::move(version));
+    }
+    page.is_last = truncated == "false";
+    if (!page.is_last) {
+        HF_TRY(page.key_marker, decode_key(root.child_text("NextKeyMarker"), is_encoded));
+        page.version_marker = root.child_text("NextVersionIdMarker");
+        if (page.key_marker.empty()) return damaged("it goes on, and does not say where");
+    }
+    return page;
+}
+
 Result<std::vector<S3Upload>> parse_uploads(ByteSpan body) {
     HF_TRY(const XmlElement root, parse_xml(body));
     const bool is_encoded = root.child_text("EncodingType") == "url";

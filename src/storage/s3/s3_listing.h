@@ -18,6 +18,23 @@ struct S3ListingPage {
 // of the prefix, are an error: what is not listed may be deleted. Errors: corrupt.
 Result<S3ListingPage> parse_listing(ByteSpan body, const std::string& prefix);
 
+// One version of an object, or a mark that it is deleted.
+struct S3ListedVersion {
+    std::string key;
+    std::string id;
+    std::uint64_t bytes = 0;
+    TimeNs modified = 0;
+    bool is_delete_marker = false;
+};
+struct S3VersionsPage {
+    std::vector<S3ListedVersion> versions;  // by key; of one key the newest first
+    std::string key_marker, version_marker;
+    bool is_last = true;
+};
+
+// ListObjectVersions with encoding-type=url; what is asked of it is that of parse_listing(). Errors: corrupt.
+Result<S3VersionsPage> parse_versions(ByteSpan body, const std::string& prefix);
+
 // An upload of parts that was begun and neither completed nor given up.
 struct S3Upload {
     std::string key;

@@ -74,7 +74,7 @@ class S3Storage::Writer final : public ObjectWriter {
         HF_TRY(const HttpResponse response, storage_.client_->call([this] {
             S3Request begin = storage_.request("POST", name_);
             begin.query = {{"uploads", ""}};
-            storage_.add_class(begin, name_);
+            storage_.add_headers(begin, name_);
             return begin;
         }()));
         HF_TRY(const XmlElement root, parse_xml(response.body));
@@ -119,7 +119,7 @@ class S3Storage::Writer final : public ObjectWriter {
         const auto call = storage_.client_->start(std::move(request));
         const auto response = call->wait();
         is_done_ = response.ok();
-        if (is_done_) return {};
+        if (is_done_) return storage_.settle(name_, *response, total_bytes_, existing_);
         const ErrorCode code = response.error().code();
         if (call->tries() == 1 || (code != ErrorCode::not_found && code != ErrorCode::already_exists))
             return response.error();
@@ -153,7 +153,7 @@ Result<std::unique_ptr<Storage>> S3Storage::open(const std::string& location,
                                        system_random()));
     std::unique_ptr<S3Storage> storage(new S3Storage(std::move(client)));
     if (mode == OpenMode::create) {
-        HF_TRY_STATUS(storage->make_bucket());
+        HF_TRY_STATUS(storage->make_bucket(options.wants_locks));
         HF_TRY_STATUS(check_empty(*storage));
     }
     return std::unique_ptr<Storage>(std::move(storage));
@@ -172,12 +172,13 @@ S3Request S3Storage::request(std::string method, const std::string& name) const 
 }
 
 // What is small or read often stays in the bucket's own class.
-void S3Storage::add_class(S3Request& request, const std::string& name) const {
+void S3Storage::add_headers(S3Request& request, const std::string& name) const {
     const std::string& wanted = client_->location().storage_class;
     if (!wanted.empty() && name.starts_with("data/")) request.headers.push_back({"x-amz-storage-class", wanted});
+    retention_.add_headers(request, name);
 }
 
-Status S3Storage::make_bucket() {
+Status S3Storage::make_bucket(bool wants_locks) {
     S3Request look;
     look.method = "HEAD";
     const auto found = client_->call(std::move(look));
@@ -192,6 +193,7 @@ Status S3Storage::make_bucket() {
     S3Request make;
     make.method = "PUT";
     make.body = as_bytes(body);
+    if (wants_locks) make.headers.push_back({"x-amz-bucket-object-lock-enabled", "true"});
     const auto made = client_->call(std::move(make));
     if (made.ok() || made.error().code() == ErrorCode::already_exists) return {};
     return made.error();
@@ -205,10 +207,10 @@ Status S3Storage::put(const std::string& name, ByteSpan data, Existing existing)
     S3Request put = request("PUT", name);
     put.body = data;
     if (existing == Existing::refuse) put.headers.push_back({std::string(none_match), "*"});
-    add_class(put, name);
+    add_headers(put, name);
     const auto call = client_->start(std::move(put));
     const auto response = call->wait();
-    if (response.ok()) return {};
+    if (response.ok()) return settle(name, *response, data.size(), existing);
     if (response.error().code() == ErrorCode::already_exists && call->tries() > 1) {
         HF_TRY(const bool is_ours, is_stored(*this, name, data));
         if (is_ours) return {};
@@ -231,12 +233,73 @@ Status S3Storage::adopt(const std::string& name) {
     return {};
 }
 
+// The version that counts.
+Result<HttpResponse> S3Storage::fetch(const S3Request& request, const std::string& name) {
+    for (;;) {
+        S3Request sent = request;
+        const bool are_kept = versions_.are_kept(), is_known = versions_.is_known();
+        if (are_kept) {
+            HF_TRY(const auto first, versions_.first(name));
+            if (!first) return Error(ErrorCode::not_found, name + ": no such object");
+            sent.query = {{"versionId", first->id}};
+        }
+        auto response = client_->call(std::move(sent));
+        // What was known of it is no more: somebody has removed that version.
+        if (are_kept && !response.ok() && response.error().code() == ErrorCode::not_found) versions_.forget(name);
+        if (is_known) return response;
+        HF_TRY_STATUS(versions_.learn(name, response));
+        if (!versions_.are_kept()) return response;
+    }
+}
+
+// What was stored counts from now on.
+Status S3Storage::settle(const std::string& name,
+                         const HttpResponse& stored,
+                         std::uint64_t bytes,
+                         Existing existing) {
+    if (!versions_.is_known()) HF_TRY_STATUS(versions_.learn(name, stored));
+    if (!versions_.are_kept()) return {};
+    const std::string version = stored.header("x-amz-version-id").value_or("");
+    versions_.forget(name);
+    HF_TRY(const std::vector<S3ListedVersion> all, versions_.all(name));
+    if (existing == Existing::refuse) {
+        // Ceph's gateway takes no notice of the condition where it keeps versions: who was first tells the order.
+        const auto first = std::find_if(all.rbegin(), all.rend(), [](const S3ListedVersion& one) { return !one.is_delete_marker; });
+        if (first == all.rend() || first->id != version) {
+            if (!version.empty()) (void)remove_version(name, version).ok();
+            return Error(ErrorCode::already_exists, name + ": exists");
+        }
+        versions_.add(name, {version, bytes, client_->now()});
+        return {};
+    }
+    for (const S3ListedVersion& other : all) {
+        if (other.id == version) continue;
+        Status removed = remove_version(name, other.id);
+        if (removed.ok()) continue;
+        // It still counts: the new one is of no use.
+        (void)remove_version(name, version).ok();
+        return removed;
+    }
+    return {};
+}
+
+Status S3Storage::remove_version(const std::string& name, const std::string& version) {
+    S3Request remove = request("DELETE", name);
+    remove.query = {{"versionId", version}};
+    const auto response = client_->call(std::move(remove));
+    if (response.ok() || response.error().code() == ErrorCode::not_found) return {};
+    if (response.error().code() != ErrorCode::permission_denied) return response.error();
+    const auto until = retention_.locked_until(name);
+    if (!until.ok() || !*until) return response.error();
+    return Error(ErrorCode::refused, name + ": is locked until " + format_rfc3339(**until));
+}
+
 Result<std::size_t> S3Storage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {
     if (out.empty() || offset > std::numeric_limits<std::uint64_t>::max() - out.size()) return std::size_t{0};
     S3Request get = request("GET", name);
     get.headers.push_back({"range", "bytes=" + std::to_string(offset) + '-' + std::to_string(offset + out.size() - 1)});
     get.into = out;
-    const auto response = client_->call(std::move(get));
+    const auto response = fetch(get, name);
     // A range that begins behind the end.
     if (!response.ok() && response.error().code() == ErrorCode::corrupt) return std::size_t{0};
     if (!response.ok()) return response.error();
@@ -247,7 +310,7 @@ Result<std::size_t> S3Storage::read_some(const std::string& name, std::uint64_t 
 Result<Bytes> S3Storage::get(const std::string& name, std::uint64_t limit_bytes) {
     S3Request get = request("GET", name);
     get.limit_bytes = limit_bytes;
-    auto response = client_->call(std::move(get));
+    auto response = fetch(get, name);
     if (!response.ok() && response.error().code() == ErrorCode::corrupt)
         return Error(ErrorCode::corrupt, name + ": larger than such an object can be");
     if (!response.ok()) return std::move(response).error();
@@ -255,7 +318,7 @@ Result<Bytes> S3Storage::get(const std::string& name, std::uint64_t limit_bytes)
 }
 
 Result<ObjectInfo> S3Storage::head(const std::string& name) {
-    HF_TRY(const HttpResponse response, client_->call(request("HEAD", name)));
+    HF_TRY(const HttpResponse response, fetch(request("HEAD", name), name));
     HF_TRY(const std::uint64_t bytes, size_in(response, name));
     return ObjectInfo{name, bytes};
 }
@@ -276,6 +339,10 @@ Result<S3ListingPage> S3Storage::list_page(const std::string& prefix, const std:
 }
 
 Status S3Storage::list(const std::string& prefix, const std::function<bool(const ObjectInfo&)>& visit) {
+    if (versions_.are_kept())
+        return versions_.list(prefix, [&visit](const std::string& name, const S3Version& version) {
+            return visit({name, version.bytes});
+        });
     const std::string whole = key_of(prefix);
     const std::size_t before = whole.size() - prefix.size();
     std::string last;
@@ -293,6 +360,12 @@ Status S3Storage::list(const std::string& prefix, const std::function<bool(const
 }
 
 Status S3Storage::remove(const std::string& name) {
+    if (versions_.are_kept()) {
+        HF_TRY(const std::vector<S3ListedVersion> all, versions_.all(name));
+        for (const S3ListedVersion& version : all) HF_TRY_STATUS(remove_version(name, version.id));
+        versions_.forget(name);
+        return {};
+    }
     const auto response = client_->call(request("DELETE", name));
     if (response.ok() || response.error().code() == ErrorCode::not_found) return {};
     return response.error();

@@ -3,6 +3,8 @@
 
 #include "s3/s3_client.h"
 #include "storage/s3/s3_listing.h"
+#include "storage/s3/s3_retention.h"
+#include "storage/s3/s3_versions.h"
 #include "storage/storage.h"
 
 namespace holdfast {
@@ -19,6 +21,7 @@ class S3Storage final : public Storage {
 
     std::string description() const override { return client_->location().description(); }
     StorageTraits traits() const override { return {.is_remote = true}; }
+    RetentionLock* retention() override { return &retention_; }
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
@@ -36,9 +39,13 @@ class S3Storage final : public Storage {
     // Whether a name may be taken already.
     enum class Existing : std::uint8_t { refuse, replace };
 
-    explicit S3Storage(std::unique_ptr<S3Client> client) : client_(std::move(client)) {}
-    void add_class(S3Request& request, const std::string& name) const;
-    Status make_bucket();
+    explicit S3Storage(std::unique_ptr<S3Client> client)
+        : client_(std::move(client)), versions_(*client_), retention_(*client_, versions_) {}
+    void add_headers(S3Request& request, const std::string& name) const;
+    Result<HttpResponse> fetch(const S3Request& request, const std::string& name);
+    Status settle(const std::string& name, const HttpResponse& stored, std::uint64_t bytes, Existing existing);
+    Status remove_version(const std::string& name, const std::string& version);
+    Status make_bucket(bool wants_locks);
     std::string key_of(const std::string& name) const;
     S3Request request(std::string method, const std::string& name) const;
     Status put(const std::string& name, ByteSpan data, Existing existing);
@@ -46,6 +53,8 @@ class S3Storage final : public Storage {
     void remove_old_uploads();
 
     const std::unique_ptr<S3Client> client_;
+    S3Versions versions_;
+    S3Retention retention_;
     std::mutex mutex_;  // guards what follows
     bool has_looked_for_uploads_ = false;
 };

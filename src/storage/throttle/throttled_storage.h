@@ -35,6 +35,7 @@ class ThrottledStorage final : public Storage {
 
     std::string description() const override { return inner_->description(); }
     StorageTraits traits() const override { return inner_->traits(); }
+    RetentionLock* retention() override { return inner_->retention(); }
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;

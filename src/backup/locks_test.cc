@@ -1,0 +1,125 @@
+// Restore points that nobody can take away for a time.
+#include <gtest/gtest.h>
+
+#include "repository/locks.h"
+#include "repository/prune.h"
+#include "support/model_backup.h"
+#include "support/temporary_directory.h"
+
+namespace holdfast {
+namespace {
+
+constexpr TimeNs day = 86'400 * ns_per_second;
+constexpr TimeNs period = 30 * day, generation = 10 * day;
+
+WriterIdentity tester() { return {"host", "machine", "boot", 1, 1}; }
+
+class LocksTest : public testing::Test {
+  protected:
+    void back_up() {
+        gardener_.change(tree_, 4);
+        ModelSource source(tree_);
+        test_.backup(source, BackupType::incremental);
+        trees_[test_.latest().id] = tree_;
+        made_[test_.latest().id] = test_.clock.now();
+    }
+    // Each restore point of less than a period ago: everything that it needs stays until its period is over.
+    void expect_protected() {
+        RetentionLock& retention = *test_.storage->retention();
+        ChunkReader* const chunks = test_.repository->chunks().value();
+        Index* const index = test_.repository->index().value();
+        const auto points = test_.repository->points(std::nullopt).value();
+        for (const PointInfo& point : points) {
+            const TimeNs until = made_.at(point.id) + period;
+            if (until <= test_.clock.now()) continue;
+            ChunkMarker marker(*index, *chunks, test_.repository->keyring());
+            marker.on_mark = [&](const ChunkId& id, const ChunkRange& part) -> Status {
+                HF_TRY(const LocatedChunk chunk, index->locate(id, part));
+                HF_TRY(const auto locked, retention.locked_until(container_name(chunk.container)));
+                EXPECT_TRUE(locked.has_value() && *locked >= until) << container_name(chunk.container);
+                return {};
+            };
+            ASSERT_TRUE(marker.mark(point.record.root).ok());
+            EXPECT_GE(retention.locked_until("config")->value(), until);
+        }
+    }
+    Result<PruneReport> prune(std::set<RestorePointId> removing = {}) {
+        test_.open();
+        PruneOptions options;
+        options.removing = std::move(removing);
+        options.max_dead_percent = 0;
+        Progress progress;
+        auto report = run_prune(*test_.repository, options, tester(), progress, {});
+        test_.open();
+        return report;
+    }
+
+    const TemporaryDirectory cache_;
+    TestRepository test_{cache_.path(), 61, nullptr,
+                         {true, {LockRules::Mode::compliance, period, generation}}};
+    Gardener gardener_{21, 600};
+    ModelNode tree_ = gardener_.plant();
+    std::map<RestorePointId, ModelNode> trees_;
+    std::map<RestorePointId, TimeNs> made_;
+};
+
+TEST_F(LocksTest, WhatEachPointNeedsStaysForItsPeriod) {
+    for (int i = 0; i < 45; ++i) {
+        back_up();
+        expect_protected();
+        test_.clock.advance(2 * day);
+    }
+}
+
+TEST_F(LocksTest, ALostCacheExtendsOnceMoreAndNothingElse) {
+    back_up();
+    test_.clock.advance(5 * day);
+    std::filesystem::remove_all(cache_.path());
+    test_.open();
+    back_up();
+    expect_protected();
+}
+
+TEST_F(LocksTest, APruneTakesNothingThatIsLockedAndAllOfItLater) {
+    back_up();
+    const PointInfo first = test_.latest();
+    back_up();
+    const PruneReport refused = prune({first.id}).value();
+    ASSERT_EQ(refused.plan.locked_points.size(), 1u);
+    EXPECT_TRUE(refused.plan.removed_points.empty());
+    EXPECT_EQ(refused.deleted_objects, 0u);
+    EXPECT_EQ(test_.repository->points(std::nullopt)->size(), 2u);
+    EXPECT_EQ(test_.check().problem_count, 0u);
+    // Deleted, it is hidden, and comes back until its space is taken.
+    ASSERT_TRUE(test_.repository->set_mark(first, MarkKind::deleted, "test").ok());
+    EXPECT_EQ(prune()->plan.locked_points.size(), 1u);
+    ASSERT_TRUE(test_.repository->clear_mark(first, MarkKind::deleted).ok());
+    EXPECT_EQ(difference(*test_.repository, trees_.at(first.id), first.record.root, ""), "");
+    test_.clock.advance(period + generation + day);
+    const PruneReport report = prune({first.id}).value();
+    EXPECT_EQ(report.plan.removed_points.size(), 1u);
+    EXPECT_GT(report.deleted_objects, 0u);
+    EXPECT_EQ(test_.repository->points(std::nullopt)->size(), 1u);
+    EXPECT_EQ(test_.check().problem_count, 0u);
+}
+
+TEST_F(LocksTest, ACheckTellsWhatIsNotLocked) {
+    back_up();
+    Progress progress;
+    const LockReport all = check_locks(*test_.repository, progress, {}).value();
+    EXPECT_EQ(all.unprotected_count, 0u);
+    EXPECT_GE(*all.earliest, made_.begin()->second + period);
+    test_.clock.advance(period + generation + day);
+    EXPECT_EQ(check_locks(*test_.repository, progress, {})->unprotected_count, all.objects);
+}
+
+TEST_F(LocksTest, AStorageWithoutLocksIsRefused) {
+    MemoryStorage plain;
+    const auto made = Repository::init(plain, nullptr, std::nullopt, Repository::keep_nothing, test_.clock, test_.random,
+                                       {true, {LockRules::Mode::compliance, period, generation}});
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().code(), ErrorCode::unsupported);
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,158 @@
+#include "repository/locks.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "base/file_io.h"
+#include "base/first_error.h"
+#include "base/worker_pool.h"
+#include "repository/chunk_marker.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::array<std::string_view, 6> lockable_folders{"data/", "meta/", "points/", "keys/", "epochs/", "clients/"};
+constexpr std::array<std::string_view, 3> key_folders{"keys/", "epochs/", "clients/"};
+constexpr std::size_t lock_threads = 8;
+constexpr std::size_t max_reported = 1000;
+
+Error without_locks(const Storage& storage) {
+    return {ErrorCode::unsupported, storage.description() + ": this kind of storage has no locks"};
+}
+
+LockMode mode_of(const LockRules& rules) {
+    return rules.mode == LockRules::Mode::governance ? LockMode::governance : LockMode::compliance;
+}
+
+// Until when all that points of a source need is locked for a period, as a decimal number.
+std::string path_of(const Repository& repository, const SourceId& source) {
+    return repository.cache_directory() + "/locks/" + source.hex();
+}
+
+std::optional<TimeNs> read_due(const std::string& path) {
+    const auto data = read_file(path, 64);
+    if (!data.ok()) return std::nullopt;
+    const std::string_view text = as_text(*data);
+    TimeNs due = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), due);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return due;
+}
+
+// Names of the containers that the tree needs and that other sessions have stored.
+Result<std::set<std::string>> containers_of(Repository& repository, const RestorePointRecord& record) {
+    HF_TRY(Index* const index, repository.index());
+    HF_TRY(ChunkReader* const chunks, repository.chunks());
+    std::set<std::string> names;
+    ChunkMarker marker(*index, *chunks, repository.keyring());
+    marker.on_mark = [&](const ChunkId& id, const ChunkRange& part) -> Status {
+        HF_TRY(const LocatedChunk chunk, index->locate(id, part));
+        if (chunk.container.session != record.session) names.insert(container_name(chunk.container));
+        return {};
+    };
+    HF_TRY_STATUS(marker.mark(record.root));
+    return names;
+}
+
+Status extend_all(RetentionLock& retention, const std::set<std::string>& names, TimeNs until) {
+    FirstError first_error;
+    WorkerPool pool(lock_threads, lock_threads);
+    for (const std::string& name : names)
+        pool.submit([&, name] {
+            if (first_error.status().ok()) first_error.note(retention.extend(name, until));
+        });
+    pool.wait_idle();
+    return first_error.status();
+}
+
+}  // namespace
+
+bool is_lockable(const std::string& name) {
+    if (name == "config" || name == "config.2") return true;
+    return std::any_of(lockable_folders.begin(), lockable_folders.end(),
+                       [&name](std::string_view folder) { return name.starts_with(folder); });
+}
+
+Status prove_locks(Storage& storage, const LockRules& rules) {
+    RetentionLock* const retention = storage.retention();
+    if (retention == nullptr) return without_locks(storage);
+    return retention->prove(mode_of(rules));
+}
+
+Status lock_what_is_stored(Storage& storage, const LockRules& rules) {
+    RetentionLock* const retention = storage.retention();
+    if (retention == nullptr) return without_locks(storage);
+    retention->lock_new(mode_of(rules), rules.period + rules.generation, is_lockable);
+    return {};
+}
+
+Status extend_locks(Repository& repository, const RestorePointRecord& record) {
+    const LockRules& rules = repository.config().lock;
+    // A write-only client cannot read what others have stored: the next prune of a reader extends it.
+    if (rules.mode == LockRules::Mode::none || repository.keyring().role() == KeyRole::writer) return {};
+    RetentionLock* const retention = repository.storage().retention();
+    if (retention == nullptr) return without_locks(repository.storage());
+    const TimeNs now = repository.clock().now();
+    const std::string path = path_of(repository, repository.keyring().source_id(record.host, record.name));
+    if (!repository.cache_directory().empty()) {
+        const auto due = read_due(path);
+        // A clock that was wrong must not put it off for ever.
+        if (due && now < *due && *due - now <= rules.generation) return {};
+    }
+    HF_TRY(std::set<std::string> names, containers_of(repository, record));
+    for (const char* const name : {"config", "config.2"}) names.insert(name);
+    for (const std::string_view folder : key_folders) {
+        HF_TRY(const auto objects, list_objects(repository.storage(), std::string(folder)));
+        for (const ObjectInfo& info : objects) names.insert(info.name);
+    }
+    HF_TRY_STATUS(extend_all(*retention, names, retention->now() + rules.period + rules.generation));
+    if (repository.cache_directory().empty()) return {};
+    // The session's own objects were locked when they were stored, the first one not before it began to walk.
+    const TimeNs due = std::min(now, record.walked) + rules.generation;
+    if (make_directories(path.substr(0, path.rfind('/')), 0700).ok())
+        (void)replace_file(path, as_bytes(std::to_string(due)), 0600).ok();
+    return {};
+}
+
+Result<LockReport> check_locks(Repository& repository, Progress& progress, std::stop_token stop) {
+    RetentionLock* const retention = repository.storage().retention();
+    if (retention == nullptr) return without_locks(repository.storage());
+    std::vector<std::string> names;
+    HF_TRY_STATUS(repository.storage().list("", [&names](const ObjectInfo& info) {
+        if (is_lockable(info.name)) names.push_back(info.name);
+        return true;
+    }));
+    LockReport report;
+    report.objects = names.size();
+    progress.total_files = names.size();
+    FirstError first_error;
+    std::mutex mutex;
+    {
+        WorkerPool pool(lock_threads, lock_threads);
+        for (const std::string& name : names) {
+            pool.submit([&, name] {
+                if (stop.stop_requested() || !first_error.status().ok()) return;
+                const auto until = retention->locked_until(name);
+                ++progress.files;
+                // Removed since it was listed.
+                if (!until.ok() && until.error().code() == ErrorCode::not_found) return;
+                if (!until.ok()) return first_error.note(until.error());
+                const std::lock_guard lock(mutex);
+                if (*until) {
+                    report.earliest = std::min(report.earliest.value_or(**until), **until);
+                    return;
+                }
+                ++report.unprotected_count;
+                if (report.unprotected.size() < max_reported) report.unprotected.push_back(name);
+            });
+        }
+        pool.wait_idle();
+    }
+    if (stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
+    HF_TRY_STATUS(first_error.status());
+    std::sort(report.unprotected.begin(), report.unprotected.end());
+    return report;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,35 @@
+// Objects that nobody can take away for a time. docs/format.md#locks, docs/explanation/locks.md.
+#pragma once
+
+#include <stop_token>
+
+#include "base/progress.h"
+#include "repository/repository.h"
+
+namespace holdfast {
+
+// Whether objects of this name are locked: what restore points are made of, and what opens the repository. Not what
+// comes and goes (leases, fences, marks, tombstones), and not the index, which the packs' own tables tell.
+bool is_lockable(const std::string& name);
+
+// Tries whether the storage's locks hold. Errors: unsupported when it has none, or only pretends.
+Status prove_locks(Storage& storage, const LockRules& rules);
+// Has the storage lock what is stored from now on. Errors: unsupported when it has no locks.
+Status lock_what_is_stored(Storage& storage, const LockRules& rules);
+
+// Has everything that a committed restore point needs stay for the period of the rules from now on: its containers,
+// the keys, the configuration. What was stored by the session itself is locked long enough, and so is all that was
+// extended less than a generation ago, which the local cache knows; otherwise the tree is marked, and its containers
+// are extended, one request each. Errors: corrupt when the tree is damaged; of the storage.
+Status extend_locks(Repository& repository, const RestorePointRecord& record);
+
+struct LockReport {
+    std::uint64_t objects = 0;       // that are to be locked
+    std::uint64_t unprotected_count = 0;
+    std::vector<std::string> unprotected;  // the first 1,000: not locked, or no longer
+    std::optional<TimeNs> earliest;  // when the first of the others may go
+};
+// Asks the storage for each lock. Errors: unsupported when it has none; cancelled.
+Result<LockReport> check_locks(Repository& repository, Progress& progress, std::stop_token stop);
+
+}  // namespace holdfast
