@@ -19,6 +19,7 @@ constexpr std::size_t max_folded_chunks = 1u << 18;
 
 // What waits to be folded: live fragments by tier, and points that none of them has.
 struct Repository::FoldCandidates {
+    std::set<ObjectId> folds;  // all that are stored
     std::map<ObjectId, std::shared_ptr<FlatFragment>> live;
     std::map<std::uint8_t, std::vector<ObjectId>> tiers;
     std::vector<ObjectInfo> unfolded;
@@ -51,6 +52,7 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
     std::set<RestorePointId> folded;
     for (auto it = objects.rbegin(); it != objects.rend(); ++it) {
         const auto name = parse_fragment_name(it->name);
+        if (name && name->tier != 0) found.folds.insert(name->id);
         if (!name || superseded.contains(name->id)) continue;
         const auto loaded = load_fragment(*it);
         // A damaged one stays as it is, for `check` to name.
@@ -68,6 +70,16 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
             found.unfolded.push_back(info);
     }
     return found;
+}
+
+Result<bool> Repository::has_fold_beside(const std::set<ObjectId>& known) {
+    bool has_other = false;
+    HF_TRY_STATUS(storage_->list("index/", [&](const ObjectInfo& info) {
+        const auto name = parse_fragment_name(info.name);
+        has_other = name && name->tier != 0 && !known.contains(name->id);
+        return !has_other;
+    }));
+    return has_other;
 }
 
 Result<std::uint64_t> Repository::fold(Lease& lease) {
@@ -109,6 +121,9 @@ Result<std::uint64_t> Repository::fold(Lease& lease) {
     merged.supersedes = std::move(sources);
     const ObjectKey key = keyring_->new_object(ObjectKind::index_fragment, random_);
     const Bytes object = encode_record_object(key, encode_index_fragment(merged));
+    // Somebody was faster, with much the same: whoever comes next folds what is left.
+    HF_TRY(const bool has_other, has_fold_beside(found.folds));
+    if (has_other) return std::uint64_t{0};
     HF_TRY_STATUS(lease.confirm());
     HF_TRY_STATUS(storage_->put(
         fragment_name(merged.tier, key.header.object), object, Durability::immediate));

@@ -245,6 +245,8 @@ class Repository {
     bool names_condemned(const FlatFragment& fragment) const;
     struct FoldCandidates;
     Result<FoldCandidates> fold_candidates();
+    // Whether there is one that is not known.
+    Result<bool> has_fold_beside(const std::set<ObjectId>& known);
     void tidy_fragment_cache(const std::vector<ObjectInfo>& stored) const;
 
     // Of immutable objects: through the local cache, when the storage is far away.
