@@ -235,7 +235,7 @@ Status S3Storage::adopt(const std::string& name) {
 
 // The version that counts.
 Result<HttpResponse> S3Storage::fetch(const S3Request& request, const std::string& name) {
-    for (;;) {
+    for (bool has_forgotten = false;;) {
         S3Request sent = request;
         const bool are_kept = versions_.are_kept(), is_known = versions_.is_known();
         if (are_kept) {
@@ -245,7 +245,11 @@ Result<HttpResponse> S3Storage::fetch(const S3Request& request, const std::strin
         }
         auto response = client_->call(std::move(sent));
         // What was known of it is no more: somebody has removed that version.
-        if (are_kept && !response.ok() && response.error().code() == ErrorCode::not_found) versions_.forget(name);
+        if (are_kept && !response.ok() && response.error().code() == ErrorCode::not_found && !has_forgotten) {
+            versions_.forget(name);
+            has_forgotten = true;
+            continue;
+        }
         if (is_known) return response;
         HF_TRY_STATUS(versions_.learn(name, response));
         if (!versions_.are_kept()) return response;
