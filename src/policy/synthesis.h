@@ -1,0 +1,26 @@
+// When a forever-incremental source gets a synthetic full.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace holdfast {
+
+struct SynthesisRule {
+    bool is_wanted = false;
+    TimeNs after = 0;            // how old the newest full may become; 0: any age
+    unsigned after_backups = 0;  // how many restore points may follow it; 0: any number
+};
+
+struct SynthesisPoint {
+    TimeNs time = 0;
+    bool is_full = false;  // full or synthetic full
+};
+
+// Why a synthetic full is to be made of the newest of one source's points; empty: none is. Without a full there is
+// nothing to be measured against, and one is made when there are points at all. Pure.
+std::string synthesis_reason(const std::vector<SynthesisPoint>& points, const SynthesisRule& rule, TimeNs now);
+
+}  // namespace holdfast
