@@ -28,8 +28,8 @@ Result<std::unique_ptr<Storage>> open_scheme(const std::string& url,
     const std::string scheme = url.substr(0, url.find(':')), rest = url.substr(scheme.size() + 1);
     if (scheme == "s3") return S3Storage::open(rest, mode, options);
     if (scheme == "sftp") return SftpStorage::open(rest, mode, options);
-    if (scheme == "swift") return SwiftStorage::open(rest, mode, options, process_environment());
-    if (scheme == "rados") return RadosStorage::open(rest, mode, options, process_environment());
+    if (scheme == "swift") return SwiftStorage::open(rest, mode, options, options.environment_or_process());
+    if (scheme == "rados") return RadosStorage::open(rest, mode, options, options.environment_or_process());
     return Error(ErrorCode::invalid_argument,
                  "no storage of this kind: '" + scheme +
                      ":' (a path, local:PATH, s3:ENDPOINT/BUCKET/PREFIX, sftp://HOST/PATH, swift:CONTAINER/PREFIX, "

@@ -11,6 +11,7 @@
 
 #include "base/backoff.h"
 #include "base/bytes.h"
+#include "base/environment.h"
 #include "base/result.h"
 
 namespace holdfast {
@@ -124,6 +125,10 @@ struct StorageOptions {
     BackoffPolicy backoff;
     bool wants_locks = false;  // of a bucket that is made
     std::string ca_file;  // certificates that are trusted; empty: the system's
+    // Where credentials and the like are looked for; empty: the process's own, which no thread may change.
+    Environment environment{};
+
+    Environment environment_or_process() const { return environment ? environment : process_environment(); }
 };
 
 // Opens the storage that `url` names; builtin.cc is the list of schemes. A plain path is local.

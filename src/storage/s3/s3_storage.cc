@@ -19,11 +19,6 @@ constexpr std::uint64_t max_listing_bytes = 8u << 20;
 constexpr TimeNs old_upload = 2 * 24 * 3600 * ns_per_second;
 constexpr std::string_view none_match = "if-none-match";
 
-const Environment& environment() {
-    static const Environment process = process_environment();
-    return process;
-}
-
 Result<std::uint64_t> size_in(const HttpResponse& response, const std::string& name) {
     const std::string text = response.header("content-length").value_or("");
     std::uint64_t bytes = 0;
@@ -143,13 +138,14 @@ class S3Storage::Writer final : public ObjectWriter {
 Result<std::unique_ptr<Storage>> S3Storage::open(const std::string& location,
                                                  OpenMode mode,
                                                  const StorageOptions& options) {
-    HF_TRY(S3Location parsed, parse_s3_location(location, environment()));
+    const Environment environment = options.environment_or_process();
+    HF_TRY(S3Location parsed, parse_s3_location(location, environment));
     S3Options s3;
     s3.http.stall_seconds = parsed.stall_seconds;
     s3.backoff = options.backoff;
     s3.http.stop = options.stop;
-    s3.http.ca_file = options.ca_file.empty() ? environment()("AWS_CA_BUNDLE").value_or("") : options.ca_file;
-    HF_TRY(auto client, S3Client::open(std::move(parsed), std::move(s3), environment(), system_clock(),
+    s3.http.ca_file = options.ca_file.empty() ? environment("AWS_CA_BUNDLE").value_or("") : options.ca_file;
+    HF_TRY(auto client, S3Client::open(std::move(parsed), std::move(s3), environment, system_clock(),
                                        system_random()));
     std::unique_ptr<S3Storage> storage(new S3Storage(std::move(client)));
     if (mode == OpenMode::create) {
