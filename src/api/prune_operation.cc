@@ -1,21 +1,15 @@
 #include "api/prune_operation.h"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 #include <tuple>
 
+#include "policy/calendar.h"
 #include "repository/marks.h"
 #include "repository/prune.h"
 
 namespace holdfast {
 namespace {
-
-std::int64_t local_offset(TimeNs time) {
-    const std::time_t seconds = static_cast<std::time_t>(time / ns_per_second);
-    std::tm local{};
-    return ::localtime_r(&seconds, &local) == nullptr ? 0 : local.tm_gmtoff;
-}
 
 PointSummary summary_of(const PointInfo& point) {
     return {point.id.hex(), point.record, point.is_deleted, point.is_held, point.is_damaged};
@@ -38,7 +32,7 @@ std::vector<PruneDecision> decide(const Group& group,
         else
             decisions.back().reasons.push_back(point.is_held ? "held" : "deleted");
     }
-    const auto retained = decide_retention(candidates, rules, now, local_offset);
+    const auto retained = decide_retention(candidates, rules, now, local_zone_offset);
     auto next = retained.begin();
     for (std::size_t i = 0; i < group.size(); ++i) {
         if (group[i].is_deleted) continue;
@@ -92,6 +86,20 @@ void keep_locked(const PrunePlan& plan, PruneResponse& response) {
     }
 }
 
+// For each point that some rule is for, the first such rule.
+Result<std::map<RestorePointId, const RetentionRules*>> rules_by_point(Repository& repository,
+                                                                       const PruneRequest& request) {
+    std::map<RestorePointId, const RetentionRules*> result;
+    const auto add = [&](const PointFilter& filter, const RetentionRules& rules) -> Status {
+        HF_TRY(const auto chosen, list_points(repository, filter, Deleted::shown));
+        for (const PointInfo& point : chosen) result.emplace(point.id, &rules);
+        return {};
+    };
+    HF_TRY_STATUS(add(request.filter, request.rules));
+    for (const PruneRule& rule : request.more) HF_TRY_STATUS(add(rule.filter, rule.rules));
+    return result;
+}
+
 void add_plan(const PrunePlan& plan, PruneResponse& response) {
     keep_locked(plan, response);
     response.points_locked = plan.locked_points.size();
@@ -113,14 +121,13 @@ Result<PruneResponse> prune(const PruneRequest& request, Progress& progress, std
     PruneResponse response;
     PruneOptions options;
     HF_TRY(const std::vector<Group> groups, groups_of(*repository));
-    HF_TRY(const auto chosen, list_points(*repository, request.filter, Deleted::shown));
-    std::set<RestorePointId> concerned;
-    for (const PointInfo& point : chosen) concerned.insert(point.id);
+    HF_TRY(const auto rules, rules_by_point(*repository, request));
     for (const Group& group : groups) {
         // The filter is by source, so it takes a group whole or not at all.
-        const bool is_concerned = concerned.contains(group[0].id);
+        const auto rule = rules.find(group[0].id);
+        const bool is_concerned = rule != rules.end();
         std::vector<PruneDecision> decisions =
-            decide(group, is_concerned ? request.rules : RetentionRules{}, request.allow_last,
+            decide(group, is_concerned ? *rule->second : RetentionRules{}, request.allow_last,
                    system_clock().now());
         for (std::size_t i = 0; i < group.size(); ++i) {
             // One that is deleted goes by its mark, unless somebody takes that away until then.

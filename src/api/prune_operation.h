@@ -9,10 +9,18 @@
 
 namespace holdfast {
 
+// Rules, and for which restore points they are.
+struct PruneRule {
+    PointFilter filter;
+    RetentionRules rules;
+};
+
 struct PruneRequest {
     AccessRequest access;
     PointFilter filter;     // to which restore points the rules apply; the others stay
     RetentionRules rules;   // without any, only deleted points go
+    // More of both; the first that fits a source counts.
+    std::vector<PruneRule> more;
     bool dry_run = false;
     bool allow_last = false;  // the last restore point of a source may go, too
 };
