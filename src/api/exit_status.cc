@@ -42,4 +42,20 @@ ExitStatus exit_status_of(ErrorCode code) {
     return ExitStatus::failed;
 }
 
+ExitStatus exit_status_of(const Error& error) {
+    if (error.code() == ErrorCode::not_found && error.message().starts_with("no repository at "))
+        return ExitStatus::no_repository;
+    return exit_status_of(error.code());
+}
+
+ExitStatus worst_status(std::span<const ExitStatus> statuses) {
+    ExitStatus worst = ExitStatus::done;
+    for (const ExitStatus status : statuses) {
+        if (status == ExitStatus::done || status == worst) continue;
+        if (worst == ExitStatus::done || worst == ExitStatus::incomplete) worst = status;
+        else if (status != ExitStatus::incomplete) worst = ExitStatus::failed;
+    }
+    return worst;
+}
+
 }  // namespace holdfast

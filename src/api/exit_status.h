@@ -25,6 +25,11 @@ enum class ExitStatus : int {
 };
 
 ExitStatus exit_status_of(ErrorCode code);
+// The same; tells a missing repository from all else that is missing.
+ExitStatus exit_status_of(const Error& error);
+// Of many things that were done: done when all were; incomplete when nothing worse was; what failed decides, and where
+// it failed in different ways, that is failed.
+ExitStatus worst_status(std::span<const ExitStatus> statuses);
 
 // All that the program returns, in the order of their numbers: what the help and the manual list.
 struct ExitStatusText {

@@ -148,12 +148,6 @@ Error usage_error(const CLI::App& app,
     return {ErrorCode::invalid_argument, error.what()};
 }
 
-ExitStatus status_of(const Error& error) {
-    if (error.code() == ErrorCode::not_found && error.message().starts_with("no repository at "))
-        return ExitStatus::no_repository;
-    return exit_status_of(error.code());
-}
-
 }  // namespace
 
 int run_command_line(int argc, char** argv, std::stop_token stop) {
@@ -189,7 +183,7 @@ int run_command_line(int argc, char** argv, std::stop_token stop) {
     const auto outcome = command->run(console);
     if (outcome.ok()) return static_cast<int>(*outcome);
     print_error(console, outcome.error());
-    return static_cast<int>(status_of(outcome.error()));
+    return static_cast<int>(exit_status_of(outcome.error()));
 }
 
 }  // namespace holdfast
