@@ -16,7 +16,7 @@ std::vector<std::string> own_directories(const ResolvedAccess& access) {
 std::vector<std::string> own_files(const ResolvedAccess& access, const RepositoryId& repository) {
     if (access.request.key_file) return {*access.request.key_file};
     if (access.request.passphrase_file) return {*access.request.passphrase_file};
-    if (access.request.passphrase_command) return {};
+    if (access.request.passphrase_command || access.request.passphrase_variable) return {};
     return {default_key_path(repository)};
 }
 

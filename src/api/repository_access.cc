@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "api/configuration.h"
+#include "api/secret.h"
 #include "base/file_io.h"
 #include "base/quantity.h"
 #include "crypto/digest.h"
@@ -30,21 +32,6 @@ std::string base_directory(const char* variable, const std::string& fallback) {
     const auto value = environment(variable);
     if (value && value->front() == '/') return *value;
     return environment("HOME").value_or("/") + fallback;
-}
-
-Result<std::string> run_passphrase_command(const std::string& command) {
-    // The user's own command, as in his shell.
-    std::FILE* pipe = ::popen(command.c_str(), "re");
-    if (pipe == nullptr) return Error::from_errno(errno, "passphrase command");
-    Bytes output(65536);
-    const std::size_t count = std::fread(output.data(), 1, output.size(), pipe);
-    const int status = ::pclose(pipe);
-    const std::string passphrase = first_line(ByteSpan(output).first(count));
-    wipe(output);
-    if (status != 0) return Error(ErrorCode::wrong_key, "the passphrase command failed");
-    if (passphrase.empty())
-        return Error(ErrorCode::wrong_key, "the passphrase command printed nothing");
-    return passphrase;
 }
 
 // A key file or a file with a recovery key.
@@ -78,8 +65,13 @@ Result<Unlock> read_key_file(const std::string& path) {
 
 Result<std::optional<std::string>> read_passphrase(const AccessRequest& request) {
     if (request.passphrase_command) {
-        HF_TRY(std::string passphrase, run_passphrase_command(*request.passphrase_command));
+        HF_TRY(std::string passphrase, read_secret_command(*request.passphrase_command, "the passphrase command"));
         return std::optional(std::move(passphrase));
+    }
+    if (request.passphrase_variable) {
+        const auto passphrase = environment(request.passphrase_variable->c_str());
+        if (!passphrase) return Error(ErrorCode::wrong_key, *request.passphrase_variable + " is not set");
+        return passphrase;
     }
     if (request.passphrase_file) {
         auto data = read_file(*request.passphrase_file, 1 << 16);
@@ -136,11 +128,16 @@ std::string first_line(ByteSpan data) {
 }
 
 DefaultPlaces default_places() {
+    DefaultPlaces places;
     if (::geteuid() == 0)
-        return {"/var/lib/holdfast/repository", "/etc/holdfast", "/var/cache/holdfast"};
-    return {base_directory("XDG_DATA_HOME", "/.local/share") + "/holdfast/repository",
-            base_directory("XDG_CONFIG_HOME", "/.config") + "/holdfast",
-            base_directory("XDG_CACHE_HOME", "/.cache") + "/holdfast"};
+        places = {"/var/lib/holdfast/repository", "/etc/holdfast", "/var/cache/holdfast", "/var/lib/holdfast/state"};
+    else
+        places = {base_directory("XDG_DATA_HOME", "/.local/share") + "/holdfast/repository",
+                  base_directory("XDG_CONFIG_HOME", "/.config") + "/holdfast",
+                  base_directory("XDG_CACHE_HOME", "/.cache") + "/holdfast",
+                  base_directory("XDG_STATE_HOME", "/.local/state") + "/holdfast"};
+    if (const auto state = environment("HOLDFAST_STATE_DIR")) places.state = *state;
+    return places;
 }
 
 std::string default_key_path(const RepositoryId& repository) {
@@ -152,8 +149,9 @@ Result<ResolvedAccess> resolve_access(const AccessRequest& request) {
     access.request = request;
     AccessRequest& r = access.request;
     if (!r.repository) r.repository = environment("HOLDFAST_REPOSITORY");
-    // What is asked for on the command line wins over the whole environment, whatever its kind.
-    if (!r.is_other && !r.key_file && !r.passphrase_file && !r.passphrase_command) {
+    HF_TRY_STATUS(apply_configuration(access));
+    // What is asked for on the command line, or configured, wins over the whole environment, whatever its kind.
+    if (!r.is_other && !r.key_file && !r.passphrase_file && !r.passphrase_command && !r.passphrase_variable) {
         r.key_file = environment("HOLDFAST_KEY_FILE");
         r.passphrase_file = environment("HOLDFAST_PASSPHRASE_FILE");
         r.passphrase_command = environment("HOLDFAST_PASSPHRASE_COMMAND");

@@ -18,10 +18,13 @@ class Repository;
 
 // Unset members come from the environment (HOLDFAST_*), then from the defaults.
 struct AccessRequest {
+    // A path, a URL, or the name of a repository in the configuration.
     std::optional<std::string> repository;
     std::optional<std::string> key_file;
     std::optional<std::string> passphrase_file;
     std::optional<std::string> passphrase_command;
+    std::optional<std::string> passphrase_variable;  // of the environment; only a configuration names it
+    std::optional<std::string> config_file;          // unset: as configuration_place() says
     // A second repository: the environment's keys are the first one's.
     bool is_other = false;
     std::optional<std::string> cache_directory;
@@ -33,12 +36,13 @@ struct AccessRequest {
     std::stop_token stop;
 };
 
-// Places that belong to this user. Root: /var/lib/holdfast, /etc/holdfast, /var/cache/holdfast; any
-// other user: below the XDG base directories.
+// Places that belong to this user. Root: /var/lib/holdfast, /etc/holdfast, /var/cache/holdfast,
+// /var/lib/holdfast/state; any other user: below the XDG base directories. HOLDFAST_STATE_DIR goes before the last.
 struct DefaultPlaces {
     std::string repository;
     std::string configuration;
     std::string cache;
+    std::string state;
 };
 DefaultPlaces default_places();
 // The key file that init makes.
@@ -51,7 +55,8 @@ struct ResolvedAccess {
     std::string cache_directory;
     StorageOptions storage;
 };
-// Errors: invalid_argument when more than one kind of key is given, or a rate is none.
+// Errors: invalid_argument when more than one kind of key is given, or a rate is none; those of the configuration,
+// which is read only for a repository whose text may be a name in it.
 Result<ResolvedAccess> resolve_access(const AccessRequest& request);
 
 struct InitResponse {

@@ -88,6 +88,7 @@ Command repair_command();
 Command synthesize_command();
 Command copy_command();
 Command key_command();
+Command config_command();
 Command version_command();
 Command completion_command();
 Command man_command();

@@ -93,7 +93,7 @@ std::vector<Option> global_options(Console& console, std::string& progress) {
     AccessRequest& access = console.access;
     return {
         {"-r,--repository", "REPOSITORY",
-         "path or URL (HOLDFAST_REPOSITORY; default: this user's embedded repository)",
+         "path, URL, or a name of the configuration (HOLDFAST_REPOSITORY; default: this user's embedded repository)",
          &access.repository, {}},
         {"--key-file", "FILE", "key file, or a file with a recovery key (HOLDFAST_KEY_FILE)",
          &access.key_file, {}},
@@ -102,6 +102,8 @@ std::vector<Option> global_options(Console& console, std::string& progress) {
         {"--passphrase-command", "COMMAND",
          "command that prints the passphrase (HOLDFAST_PASSPHRASE_COMMAND)",
          &access.passphrase_command, {}},
+        {"--config", "FILE", "the configuration (HOLDFAST_CONFIG; default: holdfast.toml in /etc/holdfast, or ~/.config/holdfast)",
+         &access.config_file, {}},
         {"--cache-dir", "PATH", "where caches are (HOLDFAST_CACHE_DIR)", &access.cache_directory, {}},
         {"--ca-file", "FILE", "certificates that a storage is trusted by (HOLDFAST_CA_FILE; default: the system's)",
          &access.ca_file, {}},

@@ -54,6 +54,7 @@ Result<ExitStatus> run(State& state, Console& console) {
     request.access = console.access;
     request.to.repository = state.to;
     request.to.is_other = true;
+    request.to.config_file = console.access.config_file;
     request.to.cache_directory = console.access.cache_directory;
     request.to.ca_file = console.access.ca_file;
     request.to.limit_upload = console.access.limit_upload;

@@ -36,6 +36,7 @@ Command init_command() {
     command.run = [state](Console& console) -> Result<ExitStatus> {
         HF_TRY(const ResolvedAccess access, resolve_access(console.access));
         AccessRequest like_access;
+        like_access.config_file = console.access.config_file;
         like_access.key_file = state->like_key_file;
         like_access.passphrase_file = state->like_passphrase_file;
         state->form.has_parity = !state->no_parity;

@@ -63,6 +63,7 @@ void print_sum(const RepairResponse& r, bool dry_run) {
 Result<ExitStatus> run(State& state, Console& console) {
     RepairRequest& request = state.request;
     request.access = console.access;
+    request.from_access.config_file = console.access.config_file;
     request.from_access.key_file = state.key_file;
     request.from_access.passphrase_file = state.passphrase_file;
     Progress progress;

@@ -60,8 +60,10 @@ std::string bash_values(const std::vector<Option>& options) {
 }
 
 std::string bash_script(const std::vector<Command>& commands) {
-    std::string verbs, cases, values = bash_values(globals());
+    // Behind these stands another word of ours, not a file.
+    std::string groups = "completion", verbs, cases, values = bash_values(globals());
     for (const Command& command : commands) {
+        if (!command.verbs.empty()) groups += ' ' + command.name;
         verbs += command.name + ' ';
         std::string words = words_of(command.options);
         for (const Command& verb : command.verbs) words += ' ' + verb.name + words_of(verb.options);
@@ -78,7 +80,7 @@ std::string bash_script(const std::vector<Command>& commands) {
            "    case $prev in\n" + values + "    esac\n"
            "    case $verb in\n"
            "        '') words='" + verbs + words_of(globals()) + "' ;;\n" + cases + "    esac\n"
-           "    if [[ $cur == -* || -z $verb || $verb == key || $verb == completion ]]; then\n"
+           "    if [[ $cur == -* || -z $verb || \" " + groups + " \" == *\" $verb \"* ]]; then\n"
            "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
            "    else\n"
            "        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
@@ -232,7 +234,7 @@ std::string manual_page() {
     for (const Command& command : all_commands()) text += roff_command(command, "");
     text += ".SH \"EXIT STATUS\"\n" + exit_status_list("; ") + ".\n";
     text += ".SH ENVIRONMENT\nHOLDFAST_REPOSITORY, HOLDFAST_KEY_FILE, HOLDFAST_PASSPHRASE_FILE, "
-            "HOLDFAST_PASSPHRASE_COMMAND, HOLDFAST_CACHE_DIR, HOLDFAST_HOST.\n";
+            "HOLDFAST_PASSPHRASE_COMMAND, HOLDFAST_CONFIG, HOLDFAST_CACHE_DIR, HOLDFAST_STATE_DIR, HOLDFAST_HOST.\n";
     return text;
 }
 

@@ -26,7 +26,8 @@ source     | format, base
 backup     | source, repository, storage, format, crypto, base
 restore    | repository, storage, format, crypto, base
 policy     | base
-api        | policy, restore, backup, source, repository, storage, format, crypto, base
+config     | policy, base
+api        | config, policy, restore, backup, source, repository, storage, http, format, crypto, base
 cli        | api, base
 """
 
