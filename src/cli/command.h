@@ -89,6 +89,7 @@ Command synthesize_command();
 Command copy_command();
 Command key_command();
 Command config_command();
+Command run_command();
 Command version_command();
 Command completion_command();
 Command man_command();

@@ -4,13 +4,16 @@
 
 namespace holdfast {
 
-std::string synthesis_reason(const std::vector<SynthesisPoint>& points, const SynthesisRule& rule, TimeNs now) {
+std::string synthesis_reason(const std::vector<SynthesisPoint>& points,
+                             const std::optional<TimeNs>& last_full,
+                             const SynthesisRule& rule,
+                             TimeNs now) {
     if (!rule.is_wanted || points.empty()) return {};
-    const SynthesisPoint* full = nullptr;
+    std::optional<TimeNs> full = last_full;
     for (const SynthesisPoint& point : points)
-        if (point.is_full && (full == nullptr || point.time >= full->time)) full = &point;
-    if (full == nullptr) return "there is no full";
-    const TimeNs full_time = full->time;
+        if (point.is_full && (!full || point.time > *full)) full = point.time;
+    if (!full) return "there is no full";
+    const TimeNs full_time = *full;
     const auto later = static_cast<std::uint64_t>(
         std::count_if(points.begin(), points.end(), [=](const SynthesisPoint& point) { return point.time > full_time; }));
     // A full is the best that there can be of the newest moment.

@@ -1,6 +1,7 @@
 // When a forever-incremental source gets a synthetic full.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,11 @@ struct SynthesisPoint {
     bool is_full = false;  // full or synthetic full
 };
 
-// Why a synthetic full is to be made of the newest of one source's points; empty: none is. Without a full there is
-// nothing to be measured against, and one is made when there are points at all. Pure.
-std::string synthesis_reason(const std::vector<SynthesisPoint>& points, const SynthesisRule& rule, TimeNs now);
+// Why a synthetic full is to be made of the newest of one source's points; empty: none is. `last_full` is the time of
+// the last full that is remembered: retention may have removed it. Where nobody knows of any, one is made. Pure.
+std::string synthesis_reason(const std::vector<SynthesisPoint>& points,
+                             const std::optional<TimeNs>& last_full,
+                             const SynthesisRule& rule,
+                             TimeNs now);
 
 }  // namespace holdfast

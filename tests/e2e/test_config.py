@@ -66,7 +66,7 @@ class Config(ConfigWorld):
 
     def test_secrets_of_every_kind(self):
         self.small_tree()
-        secret = self.write('../secret', 'pass phrase\nsecond line\n')
+        secret = self.write('secret', 'pass phrase\nsecond line\n', root=self.tmp)
         os.makedirs(self.path('credentials'))
         shutil.copy(secret, self.path('credentials', 'repository'))
         kinds = {'file': secret, 'command': 'cat %s' % secret, 'environment': 'MY_SECRET', 'credential': 'repository'}
@@ -128,7 +128,7 @@ y = 1
         text = self.run_program(['config', 'check'], expect=2).err
         self.assertIn(self.config + ':4:1: ', text)
         self.assertEqual(len(text.splitlines()), len(expected))
-        for args in (['config', 'check'], ['config', 'show', '--origin'], ['-r', 'main', 'list']):
+        for args in (['config', 'check'], ['config', 'show', '--origin'], ['run'], ['-r', 'main', 'list']):
             result = self.run_program(args, expect=2)
             self.assertNotIn('clear-secret', result.text + result.err)
             self.assertIn("did you mean 'passphrase'?", result.err)
