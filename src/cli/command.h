@@ -90,6 +90,7 @@ Command copy_command();
 Command key_command();
 Command config_command();
 Command run_command();
+Command schedule_command();
 Command version_command();
 Command completion_command();
 Command man_command();
