@@ -216,7 +216,8 @@ std::vector<ConfigIssue> check_value(const ConfigKey& key, const std::string& pa
         if (value.type == Type::table || is_secret_variable(name)) return check_secret(path, value);
     }
     const auto wrong_type = [&]() -> std::vector<ConfigIssue> {
-        return {issue(path, value, describe_type(key) + " is wanted, not " + value.type_name())};
+        const std::string found = value.type == Type::integer ? std::to_string(value.integer) : value.type_name();
+        return {issue(path, value, describe_type(key) + " is wanted, not " + found)};
     };
     if (key.type == T::boolean) {
         if (value.type != Type::boolean) return wrong_type();

@@ -115,7 +115,7 @@ y = 1
         found = [(p['line'], p['message']) for p in self.problems()]
         expected = [
             (4, "no such key: 'repository.main.pasphrase'; did you mean 'passphrase'?"),
-            (5, 'in clear'), (6, 'limit_upload: a number of bytes such as 2M is wanted, not a number'),
+            (5, 'in clear'), (6, 'limit_upload: a number of bytes such as 2M is wanted, not 5'),
             (9, 'not an absolute path'), (10, "no repository 'mian'; did you mean 'main'?"),
             (12, 'a text is wanted, not a number'), (15, "'sometimes' is none of"), (16, 'not times such as daily'),
             (17, 'is for type = "forever-incremental"'), (18, 'a number from 1 to 1,000,000 is wanted'),

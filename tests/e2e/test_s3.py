@@ -103,6 +103,34 @@ class S3(S3World):
         none = {'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None, 'AWS_EC2_METADATA_DISABLED': 'true'}
         self.assertIn('no credentials for S3', self.run_program(['list'], env=none, expect=1).err)
 
+    def test_credentials_of_a_configuration(self):
+        """Two repositories of one process, each with credentials of its own; the environment's are none."""
+        names = ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY')
+        access, secret = (self.env.pop(name) for name in names)
+        self.env.update(AWS_ACCESS_KEY_ID='nobody', AWS_SECRET_ACCESS_KEY='nothing', SECRET_OF_THE_TEST=secret)
+        del self.env['HOLDFAST_REPOSITORY'], self.env['HOLDFAST_KEY_FILE']
+        self.env['HOLDFAST_CONFIG'] = self.path('holdfast.toml')
+        self.env['HOLDFAST_STATE_DIR'] = self.path('state')
+        self.write('access', access + '\n', root=self.tmp)
+        os.mkdir(self.path('home', '.aws'))
+        with open(self.path('home', '.aws', 'credentials'), 'w') as file:
+            file.write('[there]\naws_access_key_id = %s\naws_secret_access_key = %s\n' % (access, secret))
+        with open(self.path('holdfast.toml'), 'w') as file:
+            file.write('[repository.keys]\nurl = "%s"\ns3.access_key = {file = "%s"}\n'
+                       's3.secret_key = {environment = "SECRET_OF_THE_TEST"}\n'
+                       '[repository.profile]\nurl = "%s-too"\ns3.profile = "there"\n'
+                       '[repository.none]\nurl = "%s"\n'
+                       '[source.s]\npath = "%s"\nrepository = "keys"\npolicy = "p"\n'
+                       '[policy.p]\ncopies = ["profile"]\n' %
+                       (self.repo, self.path('access'), self.repo, self.repo, self.source))
+        self.init('-r', 'keys')
+        self.init('-r', 'profile')
+        self.fill(5)
+        document = self.run_program(['--json', 'run']).json
+        self.assertNotIn(secret, str(document))
+        self.assertEqual(len(self.points('-r', 'profile')), 1)
+        self.run_program(['-r', 'none', 'list'], expect=1)
+
     def test_credentials_of_a_profile(self):
         os.mkdir(self.path('home', '.aws'))
         with open(self.path('home', '.aws', 'credentials'), 'w') as file:

@@ -407,6 +407,24 @@ void write_sftp_seeds(SeedWriter& seeds) {
     seeds.write("sftp_location", "short", "me@host:x/y");
 }
 
+void write_configuration_seeds(SeedWriter& seeds) {
+    seeds.write("configuration", "whole",
+                "include = 'conf.d/*.toml'\n"
+                "[repository.main]\nurl = 's3:https://example.org/b'\npassphrase = {command = 'x'}\n"
+                "s3.access_key = {credential = 'a'}\ns3.secret_key = {environment = 'S'}\nenvironment.OS_PASSWORD = {file = '/p'}\n"
+                "[source.home]\npath = '/home'\nrepository = 'main'\npolicy = 'nightly'\nexclude = ['*.o', 'x']\n"
+                "hooks.before = 'true'\nhooks.timeout = '5m'\none_file_system = true\n"
+                "[policy.nightly]\ntype = 'forever-incremental'\nsynthetic_after = '30d'\nschedule = 'Mon..Fri 02:30'\n"
+                "keep = {daily = 7, within = '1y6m'}\ncopies = ['main']\ncheck = '5%'\nrpo = '1d'\n"
+                "[notify.me]\nmail.to = 'a@b'\nwebhook = {url = {file = '/u'}, headers = {X = 'y'}}\non = ['failure']\n");
+    seeds.write("configuration", "wrong",
+                "[repository.main]\nurl = 5\npasphrase = 'x'\n[source.a]\npath = 'b'\nrepository = 'mian'\n[policy.a]\nkeep.daily = 0\n");
+    seeds.write("configuration", "syntax", "[repository.main\nurl = \"\"\"x");
+    seeds.write("calendar", "weekdays", "Mon..Wed,Sun 8..17/2:00,30");
+    seeds.write("calendar", "dates", "2027..2031/2-02/3-1..7 01:02:03");
+    seeds.write("calendar", "name", "quarterly");
+}
+
 int make_seeds(const std::string& corpus) {
     SeedWriter seeds(corpus);
     write_envelope_seeds(seeds);
@@ -416,6 +434,7 @@ int make_seeds(const std::string& corpus) {
     write_record_seeds(seeds);
     write_text_seeds(seeds);
     write_sftp_seeds(seeds);
+    write_configuration_seeds(seeds);
     return seeds.failed() ? 1 : 0;
 }
 

@@ -31,7 +31,9 @@
     TARGET(sftp_packet)         \
     TARGET(sftp_location)       \
     TARGET(time)                \
-    TARGET(exclude)
+    TARGET(exclude)             \
+    TARGET(configuration)       \
+    TARGET(calendar)
 
 namespace holdfast {
 
