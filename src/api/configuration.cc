@@ -143,6 +143,7 @@ Status apply_configuration(ResolvedAccess& access) {
     if (found == config.repositories.end()) return {};
     const RepositoryConfig& repository = found->second;
     request.repository = repository.url;
+    access.lock = repository.lock;
     HF_TRY_STATUS(apply_key(repository, request));
     if (!request.ca_file) request.ca_file = repository.ca_file;
     if (!request.limit_upload) request.limit_upload = repository.limit_upload;

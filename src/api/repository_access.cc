@@ -215,7 +215,9 @@ Result<std::unique_ptr<Storage>> create_storage(const std::string& url, const St
 Result<InitResponse> init_repository(const ResolvedAccess& access,
                                      const std::optional<std::string>& like,
                                      const AccessRequest& like_access,
-                                     const NewRepository& form) {
+                                     const NewRepository& asked) {
+    NewRepository form = asked;
+    if (!form.lock) form.lock = access.lock;
     std::unique_ptr<Repository> model;
     if (like) {
         AccessRequest request = like_access;

@@ -54,6 +54,7 @@ struct ResolvedAccess {
     AccessRequest request;    // with the environment applied
     std::string cache_directory;
     StorageOptions storage;
+    std::optional<std::string> lock;  // as the configuration has it, for init
 };
 // Errors: invalid_argument when more than one kind of key is given, or a rate is none; those of the configuration,
 // which is read only for a repository whose text may be a name in it.
@@ -68,7 +69,8 @@ struct InitResponse {
 // What init is asked for beside a place.
 struct NewRepository {
     bool has_parity = true;
-    // How long restore points stay, whoever asks for their removal ("30d"); unset: no locks.
+    // How long restore points stay, whoever asks for their removal ("30d"); unset: as the configuration of the repository
+    // says, else no locks.
     std::optional<std::string> lock;
     bool is_governance = false;  // whoever has the permission may take locks away
 };

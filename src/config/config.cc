@@ -105,6 +105,7 @@ void Builder::add_repository(const std::string& name) {
         report(settings_.find(path + "s3.profile")->value.place, path + "s3.profile: there are keys, too");
     one.environment = variables_of(path + "environment");
     one.ca_file = settings_.text(path + "ca_file");
+    one.lock = settings_.text(path + "lock");
     one.limit_upload = settings_.text(path + "limit_upload");
     one.limit_download = settings_.text(path + "limit_download");
 }

@@ -38,6 +38,7 @@ struct RepositoryConfig {
     std::optional<SecretReference> s3_access_key, s3_secret_key;
     std::map<std::string, ConfigVariable> environment;
     std::optional<std::string> ca_file, limit_upload, limit_download;
+    std::optional<std::string> lock;  // what `init` takes for --lock
 };
 
 struct HooksConfig {

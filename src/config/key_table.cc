@@ -21,7 +21,7 @@ constexpr ConfigKey keys[] = {
     {"repository.*.site", T::text, "", "", "where it is, such as `office`: what burns down together"},
     {"repository.*.medium", T::choice, "by the URL: disk or object", "disk object tape", "what it is kept on"},
     {"repository.*.lock", T::duration, "", "",
-     "how long objects of it cannot be removed by the storage's own lock; so far it is only shown"},
+     "what `init` takes for `--lock`: how long restore points are locked by the storage"},
     {"repository.*.s3.profile", T::text, "", "", "profile in `~/.aws/credentials`"},
     {"repository.*.s3.access_key", T::secret, "", "", "access key of an S3 service"},
     {"repository.*.s3.secret_key", T::secret, "", "", "secret key of an S3 service"},

@@ -55,6 +55,14 @@ class Config(ConfigWorld):
         self.run_program(['-r', './main', 'list'], cwd=self.path('here'), expect=10)
         self.run_program(['-r', 'mani', 'list'], expect=10)
 
+    def test_a_lock_is_asked_for_at_init(self):
+        self.configure(self.repository(more='lock = "30d"'))
+        # A directory cannot lock: it is said, and nothing is made.
+        self.init('-r', 'main', expect=1)
+        self.assertFalse(os.path.exists(self.path('key-main')))
+        self.configure(self.repository())
+        self.init('-r', 'main')
+
     def test_two_repositories_and_a_copy(self):
         self.small_tree()
         self.configure(self.repository('main') + self.repository('other'))
