@@ -157,7 +157,10 @@ class Run {
 }  // namespace
 
 Result<RunResponse> run(const RunRequest& request) {
-    HF_TRY(const Config config, load_configuration(request.access.config_file));
+    const AccessRequest& access = request.access;
+    if (access.repository || access.key_file || access.passphrase_file || access.passphrase_command)
+        return Error(ErrorCode::invalid_argument, "run takes repositories and keys from the configuration");
+    HF_TRY(const Config config, load_configuration(access.config_file));
     HF_TRY(const std::vector<std::string> names, chosen_sources(config, request.names));
     if (names.empty())
         return Error(ErrorCode::invalid_argument,

@@ -104,6 +104,11 @@ class Run(RunWorld):
         self.run_all('c', expect=10)
         self.run_all('b', 'c', expect=10)
 
+    def test_options_that_would_mean_nothing(self):
+        self.configure(self.repository() + self.source_text(policy=None))
+        self.run_program(['-r', 'main', 'run'], expect=2)
+        self.run_program(['--key-file', self.path('key-main'), 'run'], expect=2)
+
     def test_nothing_to_do(self):
         self.assertIn('no source', self.run_program(['run'], expect=2).err)
         self.run_program(['run'], env={'HOLDFAST_CONFIG': None, 'HOME': self.path('x')}, expect=2)
