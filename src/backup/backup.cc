@@ -627,7 +627,9 @@ Status Backup::apply_task(const std::string& path, FileTask& task) {
             problem(path, task.problem + (task.previous ? ": its previous version is kept" : ""));
             return task.previous ? keep_previous(task) : leave_out(task);
         case FileOutcome::skipped:
-            if (!stop_.stop_requested()) problem(path, task.problem);
+            // An interrupt ends what is being read too, also when the walk has ended before it came.
+            if (stop_.stop_requested()) report_.is_partial = record_.is_partial = true;
+            else problem(path, task.problem);
             [[fallthrough]];
         case FileOutcome::vanished: return leave_out(task);
     }
