@@ -21,8 +21,8 @@ Result<ReadBudget> parse_budget(const std::string& text) {
         if (error != std::errc() || rest != end || budget.percent == 0 || budget.percent > 100) return wrong;
         return budget;
     }
-    // Without a letter nobody knows what it is of.
-    const bool has_letter = !text.empty() && (text.back() < '0' || text.back() > '9');
+    // Without a letter nobody knows what it is of; a check of days is none that anybody waits for.
+    const bool has_letter = !text.empty() && std::string_view("KMGTsmh").find(text.back()) != std::string_view::npos;
     const auto bytes = parse_byte_count(text);
     const auto time = parse_duration(text);
     if (!has_letter || (!bytes.ok() && !time.ok())) return wrong;
