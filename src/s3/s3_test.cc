@@ -4,6 +4,7 @@
 #include <map>
 
 #include "crypto/sha256.h"
+#include "s3/listing.h"
 #include "s3/location.h"
 #include "s3/signature.h"
 #include "s3/xml.h"
@@ -136,6 +137,69 @@ TEST(XmlTest, WhatIsNoneIsRefused) {
                                     std::string("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>")})
         EXPECT_EQ(parse_xml(as_bytes(text)).error().code(), ErrorCode::corrupt) << text;
     EXPECT_EQ(xml_escape("<a&\"b\">"), "&lt;a&amp;&quot;b&quot;&gt;");
+}
+
+std::string listing_of(const std::string& inner) {
+    return "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" + inner +
+           "</ListBucketResult>";
+}
+std::string contents_of(const std::string& key) {
+    return "<Contents><Key>" + key + "</Key><Size>3</Size></Contents>";
+}
+
+TEST(S3ListingTest, APageIsRead) {
+    const auto page = parse_listing(as_bytes(listing_of("<IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>"
+                                                        "<KeyCount>2</KeyCount><NextContinuationToken>t</NextContinuationToken>" +
+                                                        contents_of("p/a%2Bb") + contents_of("p/c"))),
+                                    "p/");
+    ASSERT_TRUE(page.ok()) << page.error().describe();
+    ASSERT_EQ(page->objects.size(), 2u);
+    EXPECT_EQ(page->objects[0].key, "p/a+b");
+    EXPECT_EQ(page->objects[1].key, "p/c");
+    EXPECT_EQ(page->objects[1].bytes, 3u);
+    EXPECT_EQ(page->continuation, "t");
+}
+
+// What a listing leaves out may be deleted: a page that may be less than all is none.
+TEST(S3ListingTest, APageThatMayBeLessThanAllIsRefused) {
+    const std::string all = "<IsTruncated>false</IsTruncated>";
+    for (const std::string& body :
+         {std::string(), std::string("<Error/>"), listing_of(""), listing_of("<IsTruncated>maybe</IsTruncated>"),
+          listing_of("<IsTruncated>true</IsTruncated>"), listing_of(all + "<KeyCount>1</KeyCount>"),
+          listing_of(all + contents_of("p/b") + contents_of("p/a")), listing_of(all + contents_of("q/a")),
+          listing_of(all + "<Contents><Key>p/a</Key></Contents>"),
+          listing_of(all + "<Contents><Key>p/a</Key><Size>-3</Size></Contents>"),
+          listing_of(all + contents_of("p/a")).substr(0, 150)})
+        EXPECT_EQ(parse_listing(as_bytes(body), "p/").error().code(), ErrorCode::corrupt) << body;
+}
+
+TEST(S3ListingTest, UploadsAreRead) {
+    const auto uploads = parse_uploads(as_bytes("<ListMultipartUploadsResult><Upload><Key>p/a</Key><UploadId>u</UploadId>"
+                                                "<Initiated>2026-01-02T03:04:05.000Z</Initiated></Upload>"
+                                                "</ListMultipartUploadsResult>"));
+    ASSERT_TRUE(uploads.ok());
+    ASSERT_EQ(uploads->size(), 1u);
+    EXPECT_EQ(uploads->front().id, "u");
+    EXPECT_EQ(uploads->front().begun, parse_rfc3339("2026-01-02T03:04:05Z").value());
+}
+
+TEST(S3ListingTest, VersionsAreRead) {
+    const std::string body =
+        "<ListVersionsResult><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextKeyMarker>p%2Fb</NextKeyMarker>"
+        "<NextVersionIdMarker>v1</NextVersionIdMarker>"
+        "<DeleteMarker><Key>p%2Fa</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest>"
+        "<LastModified>2026-01-02T03:04:06Z</LastModified></DeleteMarker>"
+        "<Version><Key>p%2Fa</Key><VersionId>v2</VersionId><IsLatest>false</IsLatest><Size>7</Size><ETag>&quot;t&quot;</ETag>"
+        "<LastModified>2026-01-02T03:04:05.678Z</LastModified></Version></ListVersionsResult>";
+    const auto page = parse_version_listing(as_bytes(body), "p/");
+    ASSERT_TRUE(page.ok()) << page.error().describe();
+    ASSERT_EQ(page->versions.size(), 2u);
+    EXPECT_TRUE(page->versions[0].is_delete_marker && page->versions[0].is_latest);
+    EXPECT_EQ(page->versions[1].object.etag, "t");
+    EXPECT_EQ(page->versions[1].object.bytes, 7u);
+    EXPECT_EQ(page->versions[1].object.modified, parse_rfc3339("2026-01-02T03:04:05.678Z").value());
+    EXPECT_EQ(page->next_key, "p/b");
+    EXPECT_EQ(parse_version_listing(as_bytes(body), "q/").error().code(), ErrorCode::corrupt);
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include "storage/cache/cached_storage.h"
 #include "storage/local/local_storage.h"
 #include "storage/memory/memory_storage.h"
-#include "storage/s3/s3_listing.h"
 #include "storage/throttle/throttled_storage.h"
 #include "support/hooked_storage.h"
 #include "support/temporary_directory.h"
@@ -167,47 +166,6 @@ TEST(ThrottledStorageTest, IsInterrupted) {
     ASSERT_TRUE(storage.put("a", Bytes(1000), Durability::none).ok());
     stop.request_stop();
     EXPECT_EQ(storage.put("b", Bytes(1000), Durability::none).error().code(), ErrorCode::cancelled);
-}
-
-std::string listing_of(const std::string& inner) {
-    return "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" + inner +
-           "</ListBucketResult>";
-}
-std::string contents_of(const std::string& key) {
-    return "<Contents><Key>" + key + "</Key><Size>3</Size></Contents>";
-}
-
-TEST(S3ListingTest, APageIsRead) {
-    const auto page = parse_listing(as_bytes(listing_of("<IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>"
-                                                        "<KeyCount>2</KeyCount><NextContinuationToken>t</NextContinuationToken>" +
-                                                        contents_of("p/a%2Bb") + contents_of("p/c"))),
-                                    "p/");
-    ASSERT_TRUE(page.ok()) << page.error().describe();
-    EXPECT_EQ(page->objects, (std::vector<ObjectInfo>{{"p/a+b", 3}, {"p/c", 3}}));
-    EXPECT_EQ(page->continuation, "t");
-}
-
-// What a listing leaves out may be deleted: a page that may be less than all is none.
-TEST(S3ListingTest, APageThatMayBeLessThanAllIsRefused) {
-    const std::string all = "<IsTruncated>false</IsTruncated>";
-    for (const std::string& body :
-         {std::string(), std::string("<Error/>"), listing_of(""), listing_of("<IsTruncated>maybe</IsTruncated>"),
-          listing_of("<IsTruncated>true</IsTruncated>"), listing_of(all + "<KeyCount>1</KeyCount>"),
-          listing_of(all + contents_of("p/b") + contents_of("p/a")), listing_of(all + contents_of("q/a")),
-          listing_of(all + "<Contents><Key>p/a</Key></Contents>"),
-          listing_of(all + "<Contents><Key>p/a</Key><Size>-3</Size></Contents>"),
-          listing_of(all + contents_of("p/a")).substr(0, 150)})
-        EXPECT_EQ(parse_listing(as_bytes(body), "p/").error().code(), ErrorCode::corrupt) << body;
-}
-
-TEST(S3ListingTest, UploadsAreRead) {
-    const auto uploads = parse_uploads(as_bytes("<ListMultipartUploadsResult><Upload><Key>p/a</Key><UploadId>u</UploadId>"
-                                                "<Initiated>2026-01-02T03:04:05.000Z</Initiated></Upload>"
-                                                "</ListMultipartUploadsResult>"));
-    ASSERT_TRUE(uploads.ok());
-    ASSERT_EQ(uploads->size(), 1u);
-    EXPECT_EQ(uploads->front().id, "u");
-    EXPECT_EQ(uploads->front().begun, parse_rfc3339("2026-01-02T03:04:05Z").value());
 }
 
 TEST(StorageTest, UnknownSchemesAreRefused) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "s3/s3_client.h"
-#include "storage/s3/s3_listing.h"
+#include "s3/upload.h"
 #include "storage/s3/s3_retention.h"
 #include "storage/s3/s3_versions.h"
 #include "storage/storage.h"
@@ -41,15 +41,14 @@ class S3Storage final : public Storage {
 
     explicit S3Storage(std::unique_ptr<S3Client> client)
         : client_(std::move(client)), versions_(*client_), retention_(*client_, versions_) {}
-    void add_headers(S3Request& request, const std::string& name) const;
+    std::vector<HttpHeader> headers_for(const std::string& name) const;
+    S3UploadOptions upload_options(const std::string& name, Existing existing);
     Result<HttpResponse> fetch(const S3Request& request, const std::string& name);
     Status settle(const std::string& name, const HttpResponse& stored, std::uint64_t bytes, Existing existing);
     Status remove_version(const std::string& name, const std::string& version);
-    Status make_bucket(bool wants_locks);
     std::string key_of(const std::string& name) const;
     S3Request request(std::string method, const std::string& name) const;
     Status put(const std::string& name, ByteSpan data, Existing existing);
-    Result<S3ListingPage> list_page(const std::string& prefix, const std::string& continuation);
     void remove_old_uploads();
 
     const std::unique_ptr<S3Client> client_;

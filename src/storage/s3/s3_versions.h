@@ -6,12 +6,11 @@
 #include <optional>
 #include <set>
 
-#include "s3/s3_client.h"
-#include "storage/s3/s3_listing.h"
+#include "s3/bucket.h"
 
 namespace holdfast {
 
-struct S3Version {
+struct S3KeptVersion {
     std::string id;
     std::uint64_t bytes = 0;
     TimeNs modified = 0;
@@ -31,27 +30,26 @@ class S3Versions {
     bool is_known() const;
     // From an answer to a request for `name`. Where there is nothing of that name, its versions are looked at.
     Status learn(const std::string& name, const Result<HttpResponse>& response);
-    void add(const std::string& name, S3Version version);
+    void add(const std::string& name, S3KeptVersion version);
     void forget(const std::string& name);
 
     // Nothing when there is none. The first look into a folder lists all of it.
-    Result<std::optional<S3Version>> first(const std::string& name);
+    Result<std::optional<S3KeptVersion>> first(const std::string& name);
     // All versions and marks of the name, the newest first.
-    Result<std::vector<S3ListedVersion>> all(const std::string& name);
+    Result<std::vector<S3Version>> all(const std::string& name);
     // As Storage::list().
-    using Visit = std::function<bool(const std::string& name, const S3Version& version)>;
+    using Visit = std::function<bool(const std::string& name, const S3KeptVersion& version)>;
     Status list(const std::string& prefix, const Visit& visit);
 
   private:
     std::string key_of(const std::string& name) const;
     Result<bool> has_object_lock();
-    Result<S3VersionsPage> page(const std::string& prefix, const S3VersionsPage& before);
-    Status list_name(const std::string& name, const std::function<void(const S3ListedVersion&)>& visit);
+    Status list_name(const std::string& name, const std::function<void(const S3Version&)>& visit);
 
     S3Client& client_;
     mutable std::mutex mutex_;  // guards what follows
     std::optional<bool> are_kept_;
-    std::map<std::string, S3Version> known_;
+    std::map<std::string, S3KeptVersion> known_;
     std::set<std::string> listed_;  // folders
 };
 

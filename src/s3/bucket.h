@@ -1,0 +1,46 @@
+// What is asked of a whole bucket: to be there, and what it holds.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+
+#include "s3/listing.h"
+#include "s3/s3_client.h"
+
+namespace holdfast {
+
+// A client with the settings of an environment. `ca_file`: certificates that are trusted, in PEM; empty:
+// AWS_CA_BUNDLE, else those of the system. Errors: of the certificates.
+Result<std::unique_ptr<S3Client>> open_s3_client(S3Location location,
+                                                 const std::string& ca_file,
+                                                 const BackoffPolicy& backoff,
+                                                 std::stop_token stop,
+                                                 const Environment& environment);
+
+enum class BucketState : std::uint8_t { was_there, made };
+enum class ObjectLock : std::uint8_t { no, yes };
+// Makes the client's bucket, in the region of its location, if it is missing.
+Result<BucketState> make_bucket(S3Client& client, ObjectLock lock = ObjectLock::no);
+
+// One page of a listing; what may be less than all is asked for again a few times, and is then the service's fault
+// (unavailable), not damage. `max_keys` 0: as many as the service gives at once (1,000).
+Result<S3ListingPage> list_page(S3Client& client,
+                                const std::string& prefix,
+                                const std::string& continuation,
+                                unsigned max_keys = 0);
+
+// All objects whose keys begin with `prefix`, in order of their keys, until `visit` returns false. One request for
+// each 1,000. Errors: unavailable, also for a listing that goes back; those of `visit`.
+Status for_each_object(S3Client& client,
+                       const std::string& prefix,
+                       const std::function<Result<bool>(S3Object&)>& visit);
+// The same for versions: of one key the newest first.
+Status for_each_version(S3Client& client,
+                        const std::string& prefix,
+                        const std::function<Result<bool>(S3Version&)>& visit);
+
+// Whether the bucket keeps what is replaced or deleted.
+Result<bool> keeps_versions(S3Client& client);
+Status keep_versions(S3Client& client);
+
+}  // namespace holdfast
