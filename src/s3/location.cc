@@ -99,4 +99,35 @@ Result<S3Location> parse_s3_location(std::string_view text, const Environment& e
     return location;
 }
 
+Result<S3BucketUrl> parse_s3_bucket_url(std::string_view text, const Environment& environment) {
+    const Error no_bucket(ErrorCode::invalid_argument,
+                          "not a bucket: '" + std::string(text) + "' (s3://BUCKET/PREFIX?endpoint=URL)");
+    if (!text.starts_with(S3BucketUrl::scheme)) return no_bucket;
+    text.remove_prefix(S3BucketUrl::scheme.size());
+    const std::size_t question = std::min(text.size(), text.find('?'));
+    const std::string_view path = text.substr(0, question);
+    if (path.empty() || path.front() == '/') return no_bucket;
+    HF_TRY(const QueryParameters query, parse_query(text.substr(std::min(text.size(), question + 1))));
+    S3BucketUrl url;
+    std::string endpoint = environment("AWS_ENDPOINT_URL_S3").value_or(environment("AWS_ENDPOINT_URL").value_or(""));
+    std::string region;
+    QueryParameters rest;
+    for (const auto& [name, value] : query) {
+        if (name == "endpoint") endpoint = value;
+        else if (name == "versions" && (value == "all" || value == "current")) url.has_all_versions = value == "all";
+        else rest.emplace_back(name, value);
+        if (name == "region") region = value;
+    }
+    for (const char* const variable : {"AWS_REGION", "AWS_DEFAULT_REGION"})
+        if (region.empty()) region = environment(variable).value_or("");
+    if (endpoint.empty()) endpoint = "https://s3." + (region.empty() ? "us-east-1" : region) + ".amazonaws.com";
+    while (endpoint.ends_with('/')) endpoint.pop_back();
+    // A path in an endpoint would be taken for the bucket.
+    const std::size_t authority = endpoint.find("://") == std::string::npos ? 0 : endpoint.find("://") + 3;
+    if (endpoint.find_first_of("/?#", authority) != std::string::npos)
+        return Error(ErrorCode::invalid_argument, "an endpoint with a path: '" + endpoint + "'");
+    HF_TRY(url.location, parse_s3_location(endpoint + '/' + std::string(path) + '?' + encode_query(rest), environment));
+    return url;
+}
+
 }  // namespace holdfast

@@ -32,4 +32,20 @@ struct S3Location {
 // endpoint's name, us-east-1. Without a style: virtual for the services that want it so. Errors: invalid_argument.
 Result<S3Location> parse_s3_location(std::string_view text, const Environment& environment);
 
+// A bucket that is backed up, or restored to.
+struct S3BucketUrl {
+    static constexpr std::string_view scheme = "s3://";
+    S3Location location;
+    bool has_all_versions = false;
+
+    // s3://BUCKET/PREFIX, whoever serves it.
+    std::string name() const {
+        return std::string(scheme) + location.bucket + (location.prefix.empty() ? "" : '/' + location.prefix);
+    }
+};
+
+// s3://BUCKET[/PREFIX][?endpoint=URL&region=R&style=path|virtual&class=C&timeout=SECONDS&versions=all]. Without an
+// endpoint: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, Amazon's for the region. Errors: invalid_argument.
+Result<S3BucketUrl> parse_s3_bucket_url(std::string_view text, const Environment& environment);
+
 }  // namespace holdfast

@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 
 #include <cstdlib>
 #include <map>
 
 #include "crypto/sha256.h"
 #include "s3/listing.h"
+#include "s3/key_path.h"
 #include "s3/location.h"
+#include "s3/object_attributes.h"
 #include "s3/signature.h"
 #include "s3/xml.h"
 #include "support/temporary_directory.h"
@@ -83,6 +86,28 @@ TEST(LocationTest, IsReadAsUsersWriteIt) {
     EXPECT_EQ(told.storage_class, "GLACIER");
     for (const char* const text : {"", "host", "host/", "ftp://host/b", "host/b?style=odd", "host/b?timeout=0", "host/b?timeout=x", "host/b?secret=x"})
         EXPECT_EQ(parse_s3_location(text, none).error().code(), ErrorCode::invalid_argument) << text;
+}
+
+TEST(LocationTest, OfABucketThatIsBackedUp) {
+    const auto none = environment_of({});
+    const S3BucketUrl amazon = parse_s3_bucket_url("s3://photos/2026/?region=eu-west-3", none).value();
+    EXPECT_EQ(amazon.name(), "s3://photos/2026");
+    EXPECT_EQ(amazon.location.host(), "photos.s3.eu-west-3.amazonaws.com");
+    EXPECT_EQ(amazon.location.prefix, "2026");
+    EXPECT_FALSE(amazon.has_all_versions);
+    const S3BucketUrl own =
+        parse_s3_bucket_url("s3://photos?endpoint=http%3A%2F%2F127.0.0.1:9000/&versions=all", none).value();
+    EXPECT_EQ(own.name(), "s3://photos");
+    EXPECT_EQ(own.location.url_of("k"), "s3:http://127.0.0.1:9000/photos/k");
+    EXPECT_TRUE(own.has_all_versions);
+    const auto set = environment_of({{"AWS_ENDPOINT_URL", "http://other"}, {"AWS_ENDPOINT_URL_S3", "http://this"}});
+    EXPECT_EQ(parse_s3_bucket_url("s3://b", set)->location.authority, "this");
+    EXPECT_EQ(parse_s3_bucket_url("s3://b?endpoint=told", set)->location.authority, "told");
+    EXPECT_EQ(parse_s3_bucket_url("s3://b", environment_of({{"AWS_REGION", "r"}}))->location.host(),
+              "b.s3.r.amazonaws.com");
+    for (const char* const text : {"", "s3:", "s3://", "s3:///b", "s3://b?versions=some", "s3://b?endpoint=http://h/p",
+                                   "s3://b?secret=x", "s3://b?endpoint=ftp://h"})
+        EXPECT_EQ(parse_s3_bucket_url(text, none).error().code(), ErrorCode::invalid_argument) << text;
 }
 
 TEST(CredentialsTest, OfTheEnvironment) {
@@ -181,6 +206,103 @@ TEST(S3ListingTest, UploadsAreRead) {
     ASSERT_EQ(uploads->size(), 1u);
     EXPECT_EQ(uploads->front().id, "u");
     EXPECT_EQ(uploads->front().begun, parse_rfc3339("2026-01-02T03:04:05Z").value());
+}
+
+std::string text_of(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : "/") + name;
+    return text;
+}
+
+// The key that a path stands for, as a walk down finds it.
+std::string key_of(const std::vector<std::string>& names) {
+    KeyDirectory directory;
+    for (std::size_t i = 0; i + 1 < names.size(); ++i) directory = directory_below(directory, names[i]);
+    return object_below(directory, names.back());
+}
+
+TEST(KeyPathTest, UsualKeysAreTheirOwnPaths) {
+    for (const char* const key : {"a", "a/b.txt", "a b/%41/ü", "...", ".s3", "a/.hidden"}) {
+        EXPECT_EQ(text_of(path_of_key(key, KeyRole::object)), key);
+        EXPECT_EQ(key_of(path_of_key(key, KeyRole::object)), key);
+    }
+}
+
+TEST(KeyPathTest, OddKeysHaveNamesOfTheirOwn) {
+    const auto path = [](std::string_view key) { return text_of(path_of_key(key, KeyRole::object)); };
+    EXPECT_EQ(path("a/"), "a/.s3~e");
+    EXPECT_EQ(path(""), ".s3~e");
+    EXPECT_EQ(path("/a"), ".s3~e/a");
+    EXPECT_EQ(path("a//b"), "a/.s3~e/b");
+    EXPECT_EQ(path("../a/."), ".s3~e../a/.s3~e.");
+    EXPECT_EQ(path(".s3~x"), ".s3~e.s3~x");
+    EXPECT_EQ(path(std::string("a%b\0c", 5)), ".s3~ea%25b%00c");
+    EXPECT_EQ(text_of(path_of_key("a/b", KeyRole::object_beside_directory)), "a/.s3~ob");
+    EXPECT_EQ(text_of(path_of_key("a/b", KeyRole::versions)), "a/.s3~vb");
+    const auto names = path_of_key(std::string(600, 'x') + "/y", KeyRole::object);
+    ASSERT_EQ(names.size(), 4u);
+    EXPECT_EQ(names[0], ".s3~c" + std::string(250, 'x'));
+    EXPECT_EQ(names[2], ".s3~e" + std::string(100, 'x'));
+    const KeyDirectory versions = directory_below({"a/", false}, ".s3~vb");
+    EXPECT_EQ(versions.key, "a/b");
+    EXPECT_TRUE(versions.holds_versions);
+}
+
+// A key of pieces that are odd, or odd together.
+rc::Gen<std::string> odd_key() {
+    const auto piece = rc::gen::element<std::string>("/", "/", ".", "..", "a", "b", "%", "%00", ".s3~", "e", "o", "c", "v",
+                                                     std::string("\0", 1), " ", "-", "ü", "\xff", std::string(130, 'l'),
+                                                     std::string(83, '%'), "\x80", "~");
+    return rc::gen::map(rc::gen::container<std::vector<std::string>>(piece), [](const std::vector<std::string>& pieces) {
+        std::string key;
+        for (const std::string& one : pieces) key += one;
+        return key.substr(0, 1024);
+    });
+}
+
+TEST(KeyPathTest, EachKeyComesBack) {
+    rc::check([] {
+        const std::string key = *odd_key();
+        for (const KeyRole role : {KeyRole::object, KeyRole::object_beside_directory, KeyRole::versions}) {
+            const auto names = path_of_key(key, role);
+            for (const std::string& name : names) {
+                RC_ASSERT(!name.empty() && name != "." && name != ".." && name.size() <= 255u);
+                RC_ASSERT(name.find('\0') == std::string::npos && name.find('/') == std::string::npos);
+            }
+            RC_ASSERT(key_of(names) == key);
+        }
+    });
+}
+
+TEST(KeyPathTest, NamesOfVersionsAreInOrder) {
+    VersionNames names;
+    // From the newest one on, with clocks that do not agree.
+    std::vector<std::string> made;
+    for (const TimeNs time : std::initializer_list<TimeNs>{5'000'000'000, 5'000'000'000, 4'500'000'000, 4'999'999'999, -1})
+        made.push_back(names.next("k", time, false));
+    for (std::size_t i = 1; i < made.size(); ++i) EXPECT_LT(made[i], made[i - 1]);
+    EXPECT_EQ(made[0], "1970-01-01T00:00:05.000000000Z-999999");
+    EXPECT_EQ(made[2], "1970-01-01T00:00:04.500000000Z-999999");
+    EXPECT_EQ(made[3], "1970-01-01T00:00:04.500000000Z-999998");
+    EXPECT_EQ(names.next("l", 6'000'000'000, true), "1970-01-01T00:00:06.000000000Z-999999-deleted");
+}
+
+TEST(ObjectAttributesTest, ComeFromHeadersAndGoBack) {
+    HttpResponse response;
+    response.headers = {{"etag", "\"abc\""}, {"content-type", "text/plain"}, {"x-amz-meta-owner", "me"},
+                        {"x-amz-object-lock-mode", "GOVERNANCE"}, {"server", "x"}, {"x-amz-storage-class", "STANDARD"}};
+    const auto attributes = attributes_in(response);
+    EXPECT_EQ(attributes, (std::vector<ObjectAttribute>{{"user.s3.content-type", "text/plain"},
+                                                        {"user.s3.etag", "abc"},
+                                                        {"user.s3.lock-mode", "GOVERNANCE"},
+                                                        {"user.s3.meta.owner", "me"},
+                                                        {"user.s3.storage-class", "STANDARD"}}));
+    std::string given;
+    for (const ObjectAttribute& attribute : attributes)
+        for (const HttpHeader& header : headers_of(attribute)) given += header.name + ':' + header.value + '\n';
+    EXPECT_EQ(given, "content-type:text/plain\nx-amz-meta-owner:me\n");
+    EXPECT_EQ(headers_of({"user.s3.tags", "a=1"}).at(0).name, "x-amz-tagging");
+    EXPECT_TRUE(headers_of({"user.other", "x"}).empty());
 }
 
 TEST(S3ListingTest, VersionsAreRead) {
