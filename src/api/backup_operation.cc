@@ -11,6 +11,8 @@
 #include "api/version.h"
 #include "backup/backup.h"
 #include "base/file_io.h"
+#include "s3/bucket.h"
+#include "source/bucket/bucket_source.h"
 #include "source/files/files_source.h"
 #include "source/generated/generated_source.h"
 #include "source/stream/stream_source.h"
@@ -101,7 +103,7 @@ Result<ResolvedSource> resolve_files(const BackupRequest& request,
         source.find('/') > colon && ::access(source.c_str(), F_OK) != 0)
         return Error(ErrorCode::invalid_argument,
                      "no source of this kind: '" + source.substr(0, colon + 1) +
-                         "' (a path, or files:PATH)");
+                         "' (a path, files:PATH, or s3://BUCKET)");
     HF_TRY(const std::string root, absolute_path(path));
     HF_TRY(FilesOptions options, files_options(request.exclude, root));
     if (request.files_from0) {
@@ -109,6 +111,16 @@ Result<ResolvedSource> resolve_files(const BackupRequest& request,
     }
     HF_TRY_STATUS(check_outside_repository("the source", root, access));
     return ResolvedSource{"files:" + root, root, nullptr, root, std::move(options)};
+}
+
+Result<ResolvedSource> resolve_bucket(const ResolvedAccess& access, const std::string& source) {
+    HF_TRY(const S3BucketUrl url, parse_s3_bucket_url(source, process_environment()));
+    HF_TRY_STATUS(check_outside_repository("the source", url, access));
+    HF_TRY(auto client,
+           open_s3_client(url.location, access.storage.ca_file, access.storage.backoff, access.storage.stop,
+                          access.storage.environment_or_process()));
+    const auto versions = url.has_all_versions ? ObjectVersions::all : ObjectVersions::current;
+    return ResolvedSource{source, url.name(), std::make_unique<BucketSource>(std::move(client), versions), {}, {}};
 }
 
 // The places that are left out must exist by now, to be known.
@@ -144,6 +156,11 @@ Result<std::vector<ResolvedSource>> resolve_sources(const BackupRequest& request
             HF_TRY(const GeneratedTree tree,
                    GeneratedTree::parse(std::string_view(source).substr(generated.size())));
             sources.push_back({source, "generated", std::make_unique<GeneratedSource>(tree), {}, {}});
+            continue;
+        }
+        if (source.starts_with(S3BucketUrl::scheme)) {
+            HF_TRY(ResolvedSource bucket, resolve_bucket(access, source));
+            sources.push_back(std::move(bucket));
             continue;
         }
         HF_TRY(ResolvedSource resolved, resolve_files(request, access, source));

@@ -28,4 +28,18 @@ Status check_outside_repository(const std::string& what,
     return Error(ErrorCode::invalid_argument, what + ' ' + path + " is the repository, or in it");
 }
 
+Status check_outside_repository(const std::string& what, const S3BucketUrl& bucket, const ResolvedAccess& access) {
+    constexpr std::string_view scheme = "s3:";
+    if (!access.repository.starts_with(scheme)) return {};
+    const auto repository = parse_s3_location(access.repository.substr(scheme.size()), process_environment());
+    const S3Location& other = bucket.location;
+    if (!repository.ok() || repository->authority != other.authority || repository->bucket != other.bucket) return {};
+    // One of them below the other.
+    const std::string a = repository->prefix.empty() ? "" : repository->prefix + '/';
+    const std::string b = other.prefix.empty() ? "" : other.prefix + '/';
+    if (!a.starts_with(b) && !b.starts_with(a)) return {};
+    return Error(ErrorCode::invalid_argument,
+                 what + ' ' + bucket.name() + " is in one place with the repository " + access.repository);
+}
+
 }  // namespace holdfast

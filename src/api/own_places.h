@@ -7,6 +7,7 @@
 
 #include "api/repository_access.h"
 #include "format/ids.h"
+#include "s3/location.h"
 
 namespace holdfast {
 
@@ -20,5 +21,7 @@ std::vector<std::string> own_files(const ResolvedAccess& access, const Repositor
 Status check_outside_repository(const std::string& what,
                                 const std::string& path,
                                 const ResolvedAccess& access);
+// The same for a bucket, which may also have the repository in it.
+Status check_outside_repository(const std::string& what, const S3BucketUrl& bucket, const ResolvedAccess& access);
 
 }  // namespace holdfast

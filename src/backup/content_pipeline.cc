@@ -106,25 +106,28 @@ Result<bool> ContentPipeline::read_once(SourceFile& file,
     return first.hash() == second.hash();
 }
 
+Result<std::unique_ptr<SourceFile>> ContentPipeline::open(FileTask& task) {
+    if (!task.opened) return source_.open(task.event);
+    auto opened = std::move(*task.opened);
+    task.opened.reset();
+    return opened;
+}
+
 template <typename ReadContent>
 void ContentPipeline::read_stable(FileTask& task, ReadContent read_content) {
+    // Where opening does not wait, only reading tells that a file is gone.
+    const auto give_up = [&task](const Error& error) {
+        task.outcome = error.code() == ErrorCode::not_found ? FileOutcome::vanished : FileOutcome::skipped;
+        task.problem = error.message();
+    };
     for (int attempt = 1; attempt <= max_attempts; ++attempt) {
-        auto file = source_.open(task.event);
-        if (!file.ok()) {
-            task.outcome = file.error().code() == ErrorCode::not_found ? FileOutcome::vanished
-                                                                       : FileOutcome::skipped;
-            task.problem = file.error().message();
-            return;
-        }
+        auto file = open(task);
+        if (!file.ok()) return give_up(file.error());
         const auto is_stable = read_once(**file, task, attempt, read_content);
         if (is_stable.ok() && *is_stable) return;
         const bool became_shorter =
             !is_stable.ok() && is_stable.error().code() == ErrorCode::conflict;
-        if (!is_stable.ok() && !became_shorter) {
-            task.outcome = FileOutcome::skipped;
-            task.problem = is_stable.error().message();
-            return;
-        }
+        if (!is_stable.ok() && !became_shorter) return give_up(is_stable.error());
     }
     task.outcome = FileOutcome::unstable;
     task.problem = "it changed each time it was read";
@@ -183,7 +186,11 @@ void ContentPipeline::read_group(std::vector<std::shared_ptr<FileTask>>& tasks) 
     group.content.reserve(static_cast<std::size_t>(
         std::min(expected_bytes, group_max_bytes + small_file_bytes)));
     const SecretKey& key = context_.sink.keyring().member_key();
-    for (const auto& task : tasks) {
+    std::size_t opened = 0;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        const auto& task = tasks[i];
+        for (; opened < std::min(tasks.size(), i + 1 + source_.opens_ahead()); ++opened)
+            tasks[opened]->opened = source_.open(tasks[opened]->event);
         const std::size_t start = group.content.size();
         if (!read_small(*task, group)) {
             read_file(*task);

@@ -34,6 +34,7 @@ class ContentPipeline {
     // Reads a small file to the group's end; false when it has to be read as a large one.
     bool read_small(FileTask& task, Group& group);
     void store_group(Group& group);
+    Result<std::unique_ptr<SourceFile>> open(FileTask& task);
     // Whether what was read is what the file held at one moment.
     template <typename ReadContent>
     Result<bool> read_once(SourceFile& file,

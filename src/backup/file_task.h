@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 
 #include "source/source.h"
 
@@ -20,6 +21,9 @@ struct FileTask {
     std::shared_ptr<const Entry> previous;  // the same file in the previous version, or null
     // It did not change, and is to leave the chunk that its previous version is in.
     bool is_again = false;
+
+    // Opened before its turn: Source::opens_ahead().
+    std::optional<Result<std::unique_ptr<SourceFile>>> opened;
 
     Entry entry;  // complete once it is done
     FileOutcome outcome = FileOutcome::stored;

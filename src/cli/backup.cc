@@ -138,7 +138,7 @@ Command backup_command() {
     command.details =
         "Exit status 3 says that the restore point was made, but something of the source could not "
         "be read.";
-    command.operands = {{"SOURCE", "a path, or files:PATH", &state->request.sources, false}};
+    command.operands = {{"SOURCE", "a path, files:PATH, or s3://BUCKET/PREFIX?endpoint=URL", &state->request.sources, false}};
     command.options = options_of(*state);
     command.state = state;
     command.run = [state](Console& console) { return run(*state, console); };

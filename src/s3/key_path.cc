@@ -83,15 +83,15 @@ Meaning meaning_of(std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string> path_of_key(std::string_view key, KeyRole role) {
+std::vector<std::string> path_of_key(std::string_view key, KeyPathKind role) {
     std::vector<std::string> names;
     for (std::size_t slash; (slash = key.find('/')) != std::string_view::npos; key.remove_prefix(slash + 1)) {
         const std::string_view component = key.substr(0, slash);
         if (stands_for_itself(component)) names.emplace_back(component);
         else add_names(component, escaped, names);
     }
-    if (role == KeyRole::versions) add_names(key, of_versions, names);
-    else if (role == KeyRole::object_beside_directory) add_names(key, beside_directory, names);
+    if (role == KeyPathKind::versions) add_names(key, of_versions, names);
+    else if (role == KeyPathKind::object_beside_directory) add_names(key, beside_directory, names);
     else if (stands_for_itself(key)) names.emplace_back(key);
     else add_names(key, escaped, names);
     return names;

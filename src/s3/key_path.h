@@ -9,7 +9,7 @@
 namespace holdfast {
 
 // What a path is of.
-enum class KeyRole : std::uint8_t {
+enum class KeyPathKind : std::uint8_t {
     object,                   // an entry of the key's own name
     object_beside_directory,  // of a key that others have as a directory: KEY and KEY/...
     versions,                 // the directory of a key's older versions
@@ -18,7 +18,7 @@ enum class KeyRole : std::uint8_t {
 // The names from the root down to what stands for `key`. Each is a valid name of at most 255 bytes. Different keys and
 // roles have different paths, and no path of an object is above another, when those of keys that are above others
 // are asked for as `object_beside_directory`.
-std::vector<std::string> path_of_key(std::string_view key, KeyRole role);
+std::vector<std::string> path_of_key(std::string_view key, KeyPathKind role);
 
 // What a name below a directory stands for.
 struct KeyDirectory {

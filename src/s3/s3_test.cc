@@ -223,13 +223,13 @@ std::string key_of(const std::vector<std::string>& names) {
 
 TEST(KeyPathTest, UsualKeysAreTheirOwnPaths) {
     for (const char* const key : {"a", "a/b.txt", "a b/%41/ü", "...", ".s3", "a/.hidden"}) {
-        EXPECT_EQ(text_of(path_of_key(key, KeyRole::object)), key);
-        EXPECT_EQ(key_of(path_of_key(key, KeyRole::object)), key);
+        EXPECT_EQ(text_of(path_of_key(key, KeyPathKind::object)), key);
+        EXPECT_EQ(key_of(path_of_key(key, KeyPathKind::object)), key);
     }
 }
 
 TEST(KeyPathTest, OddKeysHaveNamesOfTheirOwn) {
-    const auto path = [](std::string_view key) { return text_of(path_of_key(key, KeyRole::object)); };
+    const auto path = [](std::string_view key) { return text_of(path_of_key(key, KeyPathKind::object)); };
     EXPECT_EQ(path("a/"), "a/.s3~e");
     EXPECT_EQ(path(""), ".s3~e");
     EXPECT_EQ(path("/a"), ".s3~e/a");
@@ -237,9 +237,9 @@ TEST(KeyPathTest, OddKeysHaveNamesOfTheirOwn) {
     EXPECT_EQ(path("../a/."), ".s3~e../a/.s3~e.");
     EXPECT_EQ(path(".s3~x"), ".s3~e.s3~x");
     EXPECT_EQ(path(std::string("a%b\0c", 5)), ".s3~ea%25b%00c");
-    EXPECT_EQ(text_of(path_of_key("a/b", KeyRole::object_beside_directory)), "a/.s3~ob");
-    EXPECT_EQ(text_of(path_of_key("a/b", KeyRole::versions)), "a/.s3~vb");
-    const auto names = path_of_key(std::string(600, 'x') + "/y", KeyRole::object);
+    EXPECT_EQ(text_of(path_of_key("a/b", KeyPathKind::object_beside_directory)), "a/.s3~ob");
+    EXPECT_EQ(text_of(path_of_key("a/b", KeyPathKind::versions)), "a/.s3~vb");
+    const auto names = path_of_key(std::string(600, 'x') + "/y", KeyPathKind::object);
     ASSERT_EQ(names.size(), 4u);
     EXPECT_EQ(names[0], ".s3~c" + std::string(250, 'x'));
     EXPECT_EQ(names[2], ".s3~e" + std::string(100, 'x'));
@@ -263,7 +263,7 @@ rc::Gen<std::string> odd_key() {
 TEST(KeyPathTest, EachKeyComesBack) {
     rc::check([] {
         const std::string key = *odd_key();
-        for (const KeyRole role : {KeyRole::object, KeyRole::object_beside_directory, KeyRole::versions}) {
+        for (const KeyPathKind role : {KeyPathKind::object, KeyPathKind::object_beside_directory, KeyPathKind::versions}) {
             const auto names = path_of_key(key, role);
             for (const std::string& name : names) {
                 RC_ASSERT(!name.empty() && name != "." && name != ".." && name.size() <= 255u);
@@ -299,10 +299,12 @@ TEST(ObjectAttributesTest, ComeFromHeadersAndGoBack) {
                                                         {"user.s3.storage-class", "STANDARD"}}));
     std::string given;
     for (const ObjectAttribute& attribute : attributes)
-        for (const HttpHeader& header : headers_of(attribute)) given += header.name + ':' + header.value + '\n';
+        for (const HttpHeader& header : std::vector(headers_of(attribute).value())) given += header.name + ':' + header.value + '\n';
     EXPECT_EQ(given, "content-type:text/plain\nx-amz-meta-owner:me\n");
-    EXPECT_EQ(headers_of({"user.s3.tags", "a=1"}).at(0).name, "x-amz-tagging");
-    EXPECT_TRUE(headers_of({"user.other", "x"}).empty());
+    EXPECT_EQ(headers_of({"user.s3.tags", "a=1"})->at(0).name, "x-amz-tagging");
+    EXPECT_TRUE(headers_of({"user.other", "x\n"})->empty());
+    EXPECT_EQ(headers_of({"user.s3.meta.a", "b\r\nx: y"}).error().code(), ErrorCode::invalid_argument);
+    EXPECT_EQ(headers_of({"user.s3.meta.a\nb", "c"}).error().code(), ErrorCode::invalid_argument);
 }
 
 TEST(S3ListingTest, VersionsAreRead) {

@@ -28,7 +28,7 @@ enum class SourceEventKind : std::uint8_t {
 struct SourceEvent {
     SourceEventKind kind = SourceEventKind::entry;
     std::string name;  // empty for the root
-    // As far as it is known without opening the entry: no xattrs, no symlink target.
+    // As far as it is known without opening the entry: no symlink target, and no xattrs but those that open() needs.
     Metadata metadata;
     std::shared_ptr<SourceDirectory> parent;
     std::string problem;
@@ -78,6 +78,9 @@ class Source {
     virtual Result<std::unique_ptr<SourceFile>> open(const SourceEvent& event) = 0;
     // Adds xattrs and symlink target to what `metadata` holds of anything but a regular file.
     virtual Status complete(const SourceEvent& event, Metadata& metadata) = 0;
+    // How many small files are worth to be opened before the one that is read: where open() begins a request and does
+    // not wait for its answer, that many answers come at once.
+    virtual std::size_t opens_ahead() const { return 0; }
 };
 
 }  // namespace holdfast

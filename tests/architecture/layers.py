@@ -22,12 +22,12 @@ http       | base
 s3         | http, crypto, base
 storage    | s3, http, crypto, base
 repository | storage, format, crypto, base
-source     | format, base
+source     | s3, http, format, crypto, base
 backup     | source, repository, storage, format, crypto, base
-restore    | repository, storage, format, crypto, base
+restore    | repository, storage, s3, http, format, crypto, base
 policy     | base
 config     | policy, base
-api        | config, policy, restore, backup, source, repository, storage, http, format, crypto, base
+api        | config, policy, restore, backup, source, repository, storage, s3, http, format, crypto, base
 cli        | api, base
 """
 
