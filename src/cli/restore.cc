@@ -90,7 +90,7 @@ Command restore_command() {
         "--overwrite nothing is overwritten, and a target that is not empty is refused.";
     command.operands = {{"POINT[:PATH]", "restore point, and a path in it", &r.point}};
     command.options = {
-        {"-T,--target", "PATH", "directory to restore into; made if it is missing", &r.target, {}},
+        {"-T,--target", "PATH", "directory, or s3://BUCKET/PREFIX, to restore into; made if it is missing", &r.target, {}},
         {"--original", "", "restore to where it was", &state->original, {}},
         {"--overwrite",
          "WHEN",

@@ -175,3 +175,154 @@ class BucketSource(BucketWorld):
         error = self.run_program(['backup', self.url(missing)], expect=1).err
         self.assertIn('NoSuchBucket', error)
         self.assertIn('not a bucket', self.run_program(['backup', 's3:///x'], expect=2).err)
+
+
+class BucketTarget(BucketWorld):
+    def restore_to(self, bucket, *args, point='latest', prefix='', **options):
+        return self.run_program(['--json', 'restore', point, '--target', self.url(bucket, prefix), *args], **options)
+
+    def test_round_trip_of_odd_keys_and_metadata(self):
+        rng = random.Random(4)
+        for number, key in enumerate(ODD_KEYS):
+            self.bucket.put(key, rng.randbytes(rng.choice((0, 10, 400, 70_000))), content_type='text/%d' % number,
+                            x_amz_meta_key=str(number), x_amz_meta_empty='', x_amz_tagging='number=%d&%%2F=%%26' % number)
+        self.bucket.put('all headers', b'x', cache_control='no-cache, max-age=1', content_encoding='gzip',
+                        content_disposition='attachment; filename="a b"', content_language='fr',
+                        expires='Thu, 01 Dec 2033 16:00:00 GMT')
+        self.bucket.put_parts('parts', [rng.randbytes(5 << 20), rng.randbytes(6 << 20)], content_type='video/x',
+                              x_amz_meta_a='b')
+        self.bucket.tag('parts', a='b', c='')
+        self.backup_bucket()
+        other = self.new_bucket()
+        document = self.restore_to(other).json
+        self.assertEqual(document['files'], len(ODD_KEYS) + 2)
+        self.assertEqual(other.everything(), self.bucket.everything())
+        self.assertEqual(sorted(other.keys()), sorted(ODD_KEYS + ('all headers', 'parts')))
+        # Below a prefix, and of a directory of it.
+        self.restore_to(other, prefix='/below/it')
+        self.assertEqual(other.everything('below/it/'), self.bucket.everything())
+        self.restore_to(other, prefix='/of', point='latest:a')
+        self.assertEqual(sorted(other.keys('of/')), ['of/' + key[2:] for key in sorted(ODD_KEYS) if key.startswith('a/')])
+
+    def test_what_is_there_is_kept_or_compared(self):
+        self.fill()
+        self.bucket.put_parts('parts', [random.Random(7).randbytes(8 << 20), b'end'])
+        self.backup_bucket()
+        other = self.new_bucket()
+        other.put('here', b'already')
+        error = self.restore_to(other, expect=1).err
+        self.assertIn('is not empty', error)
+        self.assertEqual(other.keys(), ['here'])
+        self.restore_to(other, '--overwrite', 'changed')
+        again = self.restore_to(other, '--overwrite', 'changed').json
+        self.assertEqual((again['unchanged'], again['bytes_written']), (51, 0))
+        keys = self.bucket.keys()
+        other.put(keys[0], b'changed')
+        other.delete(keys[1])
+        dry = self.restore_to(other, '--overwrite', 'changed', '--dry-run').json
+        self.assertEqual(dry['unchanged'], 49)
+        self.assertEqual(other.get(keys[0])[1], b'changed')
+        self.assertEqual(self.restore_to(other, '--overwrite', 'changed').json['unchanged'], 49)
+        self.assertEqual(self.restore_to(other, '--overwrite', 'always').json['unchanged'], 0)
+        found = other.everything()
+        self.assertEqual(found.pop('here')[1], 7)
+        self.assertEqual(found, self.bucket.everything())
+        self.restore_to(other, '--delete', expect=1)
+        self.restore_to(other, '--verify', expect=1)
+
+    def test_a_bucket_is_made_and_one_object_comes_back(self):
+        self.fill(3)
+        self.backup_bucket()
+        other = Bucket(self.port, self.bucket.name + '-made', ACCESS_KEY, SECRET_KEY)
+        self.restore_to(other, point='latest:dir1/object0001')
+        self.assertEqual(other.everything(), {'object0001': self.bucket.describe('dir1/object0001')})
+        self.restore_to(other, point='latest:dir1/object0001', expect=1)
+        self.restore_to(other, point='latest:dir2/object0002')
+        self.assertEqual(other.keys(), ['object0001', 'object0002'])
+
+    def test_files_become_objects(self):
+        self.small_tree()
+        self.backup()
+        other = self.new_bucket()
+        result = self.restore_to(other, expect=1)  # a link is none
+        self.assertIn('link: not a file', result.err)
+        expected = {}
+        for base, _, names in os.walk(self.source):
+            for name in names:
+                path = os.path.join(base, name)
+                if not os.path.islink(path):
+                    with open(path, 'rb') as file:
+                        expected[os.path.relpath(path, self.source)] = file.read()
+        self.assertEqual({key: other.get(key)[1] for key in other.keys()}, expected)
+
+    def test_sparse_and_large_content(self):
+        rng = random.Random(3)
+        with open(self.path('source', 'sparse'), 'wb') as file:
+            file.seek(30 << 20)
+            file.write(rng.randbytes(3_000_000))
+            file.truncate(40 << 20)
+        self.settle()
+        self.backup()
+        other = self.new_bucket()
+        self.restore_to(other)
+        with open(self.path('source', 'sparse'), 'rb') as file:
+            self.assertEqual(other.get('sparse')[1], file.read())
+
+
+class BucketVersions(BucketTarget):
+    def setUp(self):
+        super().setUp()
+        self.bucket = self.new_bucket(versions=True)
+
+    def fill_versions(self):
+        rng = random.Random(6)
+        for round in range(3):
+            for key in ('a', 'a/b', 'dir/c', 'é//', '!first', 'x' * 300):
+                self.bucket.put(key, b'%s %d ' % (key.encode(), round) + rng.randbytes(rng.choice((1, 2000))),
+                                content_type='text/%d' % round)
+        self.bucket.put('large', rng.randbytes(600_000))
+        self.bucket.put('large', rng.randbytes(700_000))
+        self.bucket.delete('dir/c')
+        self.bucket.delete('é//')
+        self.bucket.put('é//', b'again')
+        self.bucket.delete('never/there')
+
+    def test_all_versions_come_back_in_order(self):
+        self.fill_versions()
+        source = self.url(more='&versions=all')
+        done = self.backup_bucket(source=source)
+        self.assertEqual(done['name'], 's3://' + self.bucket.name)
+        self.assertEqual(done['files'], len(self.bucket.versions()))
+        self.assertEqual(self.backup_bucket(source=source)['bytes_read'], 0)
+        made = Bucket(self.port, self.bucket.name + '-made', ACCESS_KEY, SECRET_KEY)
+        for target in (self.new_bucket(versions=True), made):
+            self.restore_to(target)
+            self.assertEqual(target.versions(), self.bucket.versions())
+            self.assertEqual(target.everything(), self.bucket.everything())
+        # Beside what is there they would not be older.
+        again = self.restore_to(made, '--overwrite', 'changed', expect=1)
+        self.assertIn('the bucket has these keys already', again.err)
+        self.assertEqual(made.versions(), self.bucket.versions())
+        plain = self.new_bucket()
+        self.assertIn('the bucket keeps no versions', self.restore_to(plain, expect=1).err)
+        self.assertEqual(plain.everything(), self.bucket.everything())
+        self.assert_check_clean()
+
+    def test_only_new_versions_are_read(self):
+        self.fill_versions()
+        source = self.url(more='&versions=all')
+        self.backup_bucket(source=source)
+        self.bucket.put('a', b'newest')
+        # What was current is another entry now, of which the repository has the content.
+        added = self.backup_bucket(source=source)
+        self.assertLess(added['bytes_read'], 3000)
+        self.restore('latest', self.path('target'))
+        with open(self.path('target', '.s3~oa'), 'rb') as file:
+            self.assertEqual(file.read(), b'newest')
+        self.assertEqual(len(os.listdir(self.path('target', '.s3~va'))), 3)
+        deleted = [name for name in os.listdir(self.path('target', 'dir', '.s3~vc')) if name.endswith('-deleted')]
+        self.assertEqual(len(deleted), 1)
+
+    def test_without_being_asked_only_the_current_ones(self):
+        self.fill_versions()
+        self.assertEqual(self.backup_bucket()['files'], len(self.bucket.keys()))

@@ -76,6 +76,10 @@ class Bucket:
         self.request('POST', key, {'uploadId': upload},
                      body=('<CompleteMultipartUpload>%s</CompleteMultipartUpload>' % listed).encode())
 
+    def tag(self, key, **tags):
+        listed = ''.join('<Tag><Key>%s</Key><Value>%s</Value></Tag>' % pair for pair in tags.items())
+        self.request('PUT', key, {'tagging': ''}, body=('<Tagging><TagSet>%s</TagSet></Tagging>' % listed).encode())
+
     def get(self, key, version=None):
         return self.request('GET', key, {'versionId': version} if version else {})
 
@@ -119,8 +123,9 @@ class Bucket:
         kept = {name: value for name, value in headers.items()
                 if name in SUB_RESOURCES or name.startswith('x-amz-meta-')}
         _, tags = self.request('GET', key, {'tagging': ''})
+        # The gateway answers nothing for an object of parts that was given none.
         found = sorted((tag.findtext('{*}Key'), tag.findtext('{*}Value'))
-                       for tag in xml.etree.ElementTree.fromstring(tags).iter() if tag.tag.endswith('Tag'))
+                       for tag in xml.etree.ElementTree.fromstring(tags or b'<none/>').iter() if tag.tag.endswith('}Tag'))
         return hashlib.sha256(body).hexdigest(), len(body), kept, found
 
     def everything(self, prefix=''):
