@@ -113,7 +113,11 @@ Result<ResolvedSource> resolve_files(const BackupRequest& request,
     return ResolvedSource{"files:" + root, root, nullptr, root, std::move(options)};
 }
 
-Result<ResolvedSource> resolve_bucket(const ResolvedAccess& access, const std::string& source) {
+Result<ResolvedSource> resolve_bucket(const BackupRequest& request,
+                                      const ResolvedAccess& access,
+                                      const std::string& source) {
+    if (request.exclude != ExcludeRequest() || request.files_from0)
+        return Error(ErrorCode::invalid_argument, "a bucket is backed up whole, or below a prefix: nothing of it is excluded");
     HF_TRY(const S3BucketUrl url, parse_s3_bucket_url(source, process_environment()));
     HF_TRY_STATUS(check_outside_repository("the source", url, access));
     HF_TRY(auto client,
@@ -159,7 +163,7 @@ Result<std::vector<ResolvedSource>> resolve_sources(const BackupRequest& request
             continue;
         }
         if (source.starts_with(S3BucketUrl::scheme)) {
-            HF_TRY(ResolvedSource bucket, resolve_bucket(access, source));
+            HF_TRY(ResolvedSource bucket, resolve_bucket(request, access, source));
             sources.push_back(std::move(bucket));
             continue;
         }

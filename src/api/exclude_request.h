@@ -17,6 +17,8 @@ struct ExcludeRequest {
     bool caches = false;
     bool nodump = false;
     bool one_file_system = false;
+
+    bool operator==(const ExcludeRequest&) const = default;
 };
 
 // `root` is the absolute path of the source.

@@ -1,6 +1,7 @@
 """Buckets as sources and as targets, at a real gateway (radosgw) that the tests start."""
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ sys.path.append(os.path.join(HERE, '..', 'servers'))
 sys.path.append(os.path.join(HERE, '..', 'support'))
 
 from ceph import ACCESS_KEY, SECRET_KEY, Ceph  # noqa: E402 (it lies beside the end-to-end tests)
-from proxy import Proxy  # noqa: E402
+from proxy import Fault, Proxy  # noqa: E402
 from s3_bucket import Bucket  # noqa: E402
 
 ODD_KEYS = ('a', 'a/b', 'a/b/c', 'a.b', 'a-b', 'a//b', 'a/', 'dir/', 'dir/x', '/leading', '//', '.', '..', './x', '../up',
@@ -169,6 +170,52 @@ class BucketSource(BucketWorld):
             self.assertIn('in one place with the repository', error)
         self.bucket.put('other/x', b'x')
         self.assertEqual(self.backup_bucket(source=self.url(prefix='/other'), env=env)['files'], 1)
+
+    def test_three_of_ten_requests_fail(self):
+        self.fill(40)
+        self.bucket.put('large', random.Random(8).randbytes(20 << 20))
+        fault = Fault(0.3, seed=5, stall_seconds=2.5)
+        with Proxy(self.port, fault=fault) as proxy:
+            self.backup_bucket(source=self.url(port=proxy.port, more='&timeout=2'), timeout=400)
+            self.assertGreater(sum(proxy.faults.values()), 10)
+            other = self.new_bucket()
+            self.run_program(['restore', 'latest', '--target', self.url(other, port=proxy.port, more='&timeout=2')],
+                             timeout=400)
+        self.assertEqual(other.everything(), self.bucket.everything())
+
+    def test_locks_are_told(self):
+        name = self.bucket.name + '-locked'
+        locked = Bucket(self.port, name, ACCESS_KEY, SECRET_KEY)
+        locked.request('PUT', headers={'x-amz-bucket-object-lock-enabled': 'true'})
+        until = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 3600))
+        locked.put('a', b'kept', x_amz_object_lock_mode='GOVERNANCE', x_amz_object_lock_retain_until_date=until)
+        self.backup_bucket(source=self.url(locked))
+        self.restore('latest', self.path('target'), '--source', 's3://' + name)
+        self.assertEqual(os.getxattr(self.path('target', 'a'), 'user.s3.lock-mode'), b'GOVERNANCE')
+        self.assertEqual(os.getxattr(self.path('target', 'a'), 'user.s3.lock-until')[:19], until.encode()[:19])
+
+    def test_points_are_found_by_the_bucket(self):
+        self.bucket.put('a', b'a')
+        made = self.backup_bucket()['restore_point']
+        self.write('file', b'x')
+        self.settle()
+        self.backup()
+        for choice in ('--source', '--name'):
+            self.assertEqual([point['id'] for point in self.points(choice, 's3://' + self.bucket.name)], [made])
+            self.restore('latest', self.path(choice), choice, 's3://' + self.bucket.name)
+        for option in (('--exclude', 'x'), ('--exclude-caches',), ('--one-file-system',)):
+            self.run_program(['backup', self.url(), *option], expect=2)
+
+    def test_interrupted(self):
+        self.fill(200)
+        with Proxy(self.port, delay=0.3) as proxy:
+            process = self.start(['backup', self.url(port=proxy.port)])
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            self.finish(process, expect=130)
+            self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(self.backup_bucket()['files'], 200)
 
     def test_what_is_not_there(self):
         missing = Bucket(self.port, 'no-such-bucket', ACCESS_KEY, SECRET_KEY)
