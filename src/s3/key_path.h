@@ -1,4 +1,4 @@
-// Keys of a bucket as paths of a tree, and back. docs/format.md#names-of-objects.
+// Keys of a bucket as paths of a tree, and back. docs/reference/buckets.md.
 #pragma once
 
 #include <optional>

@@ -38,6 +38,14 @@ std::string attribute_name(std::string_view header) {
     return "";
 }
 
+// As names of headers are signed.
+std::string small_letters(std::string_view text) {
+    std::string small(text);
+    for (char& c : small)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return small;
+}
+
 bool is_plain(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) {
         return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
@@ -106,7 +114,7 @@ Result<std::vector<HttpHeader>> headers_of(const ObjectAttribute& attribute) {
     if (!is_ours) return std::vector<HttpHeader>{};
     name.remove_prefix(object_attribute_prefix.size());
     if (name.starts_with(meta_attribute) && name.size() > meta_attribute.size())
-        return std::vector<HttpHeader>{{std::string(meta_header) + std::string(name.substr(meta_attribute.size())), attribute.value}};
+        return std::vector<HttpHeader>{{std::string(meta_header) + small_letters(name.substr(meta_attribute.size())), attribute.value}};
     for (const KnownHeader& known : known_headers)
         if (known.attribute == name && known.can_be_given && attribute.value != usual_class)
             return std::vector<HttpHeader>{{std::string(known.header), attribute.value}};

@@ -1,4 +1,4 @@
-// What an object has besides its content, as extended attributes of a file. docs/how-to/back-up-a-bucket.md.
+// What an object has besides its content, as extended attributes of a file. docs/reference/buckets.md.
 #pragma once
 
 #include <string>

@@ -113,6 +113,15 @@ class BucketSource(BucketWorld):
         self.assertEqual(number, {'d01/o0001': b'other', 'd03/o0003': b'3'})
         self.assertFalse(os.path.exists(self.path('target', 'd02/o0002')))
 
+    def test_a_full_backup_asks_for_all(self):
+        self.bucket.put('a', b'a')
+        self.backup_bucket()
+        # Some services give it another time then, others do not.
+        self.bucket.tag('a', new='tag')
+        self.backup_bucket('--type', 'full')
+        self.restore('latest', self.path('seen'))
+        self.assertEqual(os.getxattr(self.path('seen', 'a'), 'user.s3.tags'), b'new=tag')
+
     def test_a_part_of_a_bucket(self):
         for key in ('in/a', 'in/b/c', 'in', 'inner/d', 'in/'):
             self.bucket.put(key, key.encode())

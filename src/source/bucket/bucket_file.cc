@@ -68,10 +68,10 @@ void BucketFile::take(const Metadata& listed) {
     version_ = value_of(listed, version_attribute);
     is_delete_marker_ = !value_of(listed, delete_marker_attribute).empty();
     ranges_.clear();
-    head_call_.reset();
+    empty_call_.reset();
     attributes_.reset();
     if (is_delete_marker_) return;
-    if (listed_.size == 0) head_call_ = ask("HEAD", {}, 0);
+    if (listed_.size == 0) empty_call_ = ask("GET", {}, 0);  // a HEAD does not always tell of tags
     else start_range(0);
 }
 
@@ -137,26 +137,29 @@ Result<const BucketFile::Range*> BucketFile::range(std::uint64_t number) {
         return Error(ErrorCode::unsupported, key_ + ": the service reads no ranges");
     if (answered->into_bytes != range.data.size())
         return Error(ErrorCode::conflict, key_ + ": it became shorter while it was read");
-    if (!attributes_) {
-        attributes_ = attributes_in(*answered);
-        has_tags_ = has_tags(*answered);
-    }
+    if (!attributes_) take_attributes(*answered);
     return &range;
 }
 
-Status BucketFile::await_head() {
+// Of the first answer. Where the listing tells no ETag, it is the one that the others must have.
+void BucketFile::take_attributes(const HttpResponse& answer) {
+    attributes_ = attributes_in(answer);
+    has_tags_ = has_tags(answer);
+    if (etag_.empty()) etag_ = plain_etag(answer.header("etag").value_or(""));
+}
+
+Status BucketFile::await_attributes() {
     if (attributes_) return {};
     if (listed_.size != 0) {
         start_range(0);
         HF_TRY_STATUS(range(0));
         return {};
     }
-    if (!head_call_) head_call_ = ask("HEAD", {}, 0);
-    const auto answered = check(head_call_->wait());
-    head_call_.reset();
+    if (!empty_call_) empty_call_ = ask("GET", {}, 0);
+    const auto answered = check(empty_call_->wait());
+    empty_call_.reset();
     if (!answered.ok()) return answered.error();
-    attributes_ = attributes_in(*answered);
-    has_tags_ = has_tags(*answered);
+    take_attributes(*answered);
     return {};
 }
 
@@ -177,7 +180,7 @@ Result<Metadata> BucketFile::metadata() {
 
 Result<std::vector<ExtendedAttribute>> BucketFile::xattrs() {
     if (is_delete_marker_) return listed_.xattrs;
-    HF_TRY_STATUS(await_head());
+    HF_TRY_STATUS(await_attributes());
     std::vector<ExtendedAttribute> list;
     for (const ObjectAttribute& one : *attributes_) list.push_back(attribute(one.name, one.value));
     if (has_tags_) {

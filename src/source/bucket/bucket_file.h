@@ -45,7 +45,8 @@ class BucketFile final : public SourceFile {
     bool is_still_there() const;
     Result<HttpResponse> answer_to(Range& range, std::uint64_t number) const;
     Result<HttpResponse> check(Result<HttpResponse> response) const;
-    Status await_head();
+    void take_attributes(const HttpResponse& answer);
+    Status await_attributes();
 
     S3Client& client_;
     const std::string key_;
@@ -53,7 +54,7 @@ class BucketFile final : public SourceFile {
     Metadata listed_;
     std::string etag_, version_;
     bool is_delete_marker_ = false;
-    std::unique_ptr<S3Call> head_call_;                      // of an empty object, which has no range
+    std::unique_ptr<S3Call> empty_call_;                      // of an empty object, which has no range
     std::optional<std::vector<ObjectAttribute>> attributes_;  // of the first answer
     bool has_tags_ = false;
     std::map<std::uint64_t, Range> ranges_;  // by number; a range does not move while its call is on its way
