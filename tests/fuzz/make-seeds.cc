@@ -390,6 +390,25 @@ void write_text_seeds(SeedWriter& seeds) {
     exclude("stars", "a*b*c*d*\n**/x/**/y/**\n", "aabbccdd");
 }
 
+void write_bucket_seeds(SeedWriter& seeds) {
+    seeds.write("key_path", "usual", "photos/2026/a b.jpg");
+    seeds.write("key_path", "odd", "/a//.././.s3~e%25/");
+    seeds.write("key_path", "name", "a/.s3~cpart%00/.s3~eend/.s3~vx/.s3~o%2");
+    seeds.write("s3_listing", "objects",
+                "<ListBucketResult><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><KeyCount>1</KeyCount>"
+                "<NextContinuationToken>t</NextContinuationToken><Contents><Key>p/a%2Bb</Key><Size>3</Size>"
+                "<ETag>&quot;e&quot;</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents></ListBucketResult>");
+    seeds.write("s3_listing", "versions",
+                "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>p/a</NextKeyMarker>"
+                "<NextVersionIdMarker>1</NextVersionIdMarker><DeleteMarker><Key>p/a</Key><VersionId>2</VersionId>"
+                "<IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:06Z</LastModified></DeleteMarker><Version><Key>p/a</Key>"
+                "<VersionId>1</VersionId><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Version>"
+                "</ListVersionsResult>");
+    seeds.write("s3_listing", "uploads",
+                "<ListMultipartUploadsResult><Upload><Key>p/a</Key><UploadId>u</UploadId>"
+                "<Initiated>2026-01-02T03:04:05.000Z</Initiated></Upload></ListMultipartUploadsResult>");
+}
+
 void write_sftp_seeds(SeedWriter& seeds) {
     const auto packet = [&seeds](const char* name, SftpRequest reply) {
         seeds.write("sftp_packet", name, reply.packet().subspan(sftp_length_bytes));
@@ -435,6 +454,7 @@ int make_seeds(const std::string& corpus) {
     write_text_seeds(seeds);
     write_sftp_seeds(seeds);
     write_configuration_seeds(seeds);
+    write_bucket_seeds(seeds);
     return seeds.failed() ? 1 : 0;
 }
 

@@ -30,6 +30,8 @@
     TARGET(recovery_key)        \
     TARGET(sftp_packet)         \
     TARGET(sftp_location)       \
+    TARGET(s3_listing)          \
+    TARGET(key_path)            \
     TARGET(time)                \
     TARGET(exclude)             \
     TARGET(configuration)       \
