@@ -5,7 +5,8 @@
 
 namespace holdfast {
 
-// Nothing of a user's may be mixed with a repository's objects. What an init that was killed leaves are key slots.
+// Nothing of a user's may be mixed with a repository's objects. What an init that was killed leaves are key slots,
+// and what one leaves that has tried locks, an object that is locked for a minute.
 // Errors: already_exists.
 Status check_empty(Storage& storage);
 // Whether the object of this name holds exactly `data`: then an earlier try was carried out, and only its answer was
