@@ -36,9 +36,6 @@ class CopyTest : public testing::TestWithParam<Keys> {
         for (auto point = points.rbegin(); point != points.rend(); ++point) {
             if (target.find(*point) != nullptr) continue;
             HF_TRY(CopyReport report, copy_point(*source_.repository, points, *point, target, tester(), "test", progress, {}));
-            PointInfo copy = *point;
-            copy.id = report.point;
-            copy.record.origin = origin_of(*point);
             HF_TRY(const auto there, target_.repository->points(std::nullopt));
             target.add(*std::ranges::find(there, report.point, &PointInfo::id));
             reports.push_back(report);

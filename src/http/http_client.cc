@@ -24,7 +24,6 @@ using Easy = std::unique_ptr<CURL, EasyCloser>;
 
 // What has gone wrong on the way. Whatever is not about this program's own settings may pass.
 ErrorCode code_of(CURLcode code) {
-    // NOLINTNEXTLINE: libcurl has a hundred codes
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
         code == CURLE_SSL_CERTPROBLEM)
         return ErrorCode::permission_denied;

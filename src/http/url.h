@@ -18,9 +18,6 @@ struct Url {
     std::string authority;
     std::string path;  // begins with '/', or is empty
     QueryParameters query;
-
-    // scheme://authority
-    std::string origin() const { return scheme + "://" + authority; }
 };
 
 // Refuses a user or a password: what stands on a command line is seen by everybody. Errors: invalid_argument.
