@@ -5,7 +5,7 @@ set -eu
 
 build="g++ cmake ninja-build ccache pkg-config make git ca-certificates
        libssl-dev libzstd-dev libsodium-dev libisal-dev librust-blake3-dev libcurl4-openssl-dev libexpat1-dev
-       libssh-dev librados-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev"
+       libssh-dev libsqlite3-dev librados-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev"
 demo="python3 e2fsprogs"
 test="libgtest-dev librapidcheck-dev clang libclang-rt-14-dev python3 python3-cryptography python3-zstandard
       python3-argon2 b3sum acl attr libcap2-bin strace e2fsprogs xz-utils procps bash-completion man-db spin
