@@ -45,7 +45,10 @@ Result<Bytes> read_either(Storage& storage, const std::string& name, ObjectKind 
         return record;
     };
     const auto first = read_one(name, OnDamage::fail);
-    if (first.ok() || first.error().code() == ErrorCode::unsupported) return first;
+    if (first.ok()) return first;
+    const ErrorCode code = first.error().code();
+    // A storage that is away would be asked five times, and each time for minutes.
+    if (code == ErrorCode::unsupported || code == ErrorCode::unavailable || code == ErrorCode::cancelled) return first;
     for (const OnDamage on_damage : {OnDamage::fail, OnDamage::mend})
         for (const std::string& copy : {name, twin_of(name)})
             if (auto read = read_one(copy, on_damage); read.ok()) return read;
