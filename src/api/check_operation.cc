@@ -2,8 +2,10 @@
 
 #include <charconv>
 
+#include "api/point_selection.h"
 #include "base/quantity.h"
 #include "base/worker_pool.h"
+#include "repository/attestations.h"
 #include "repository/check.h"
 #include "repository/locks.h"
 
@@ -29,6 +31,22 @@ Result<ReadBudget> parse_budget(const std::string& text) {
     if (bytes.ok()) budget.bytes = *bytes;
     else budget.time = *time;
     return budget;
+}
+
+// Who may not write there, or has no room, has checked it all the same.
+std::string keep(Repository& repository, const CheckRequest& request, const CheckResponse& response) {
+    AttestationRecord record;
+    record.kind = AttestationKind::check;
+    record.time = system_clock().now();
+    record.host = this_host();
+    record.has_read_data = !request.read_data.empty();
+    record.problems = response.problem_count;
+    record.data_bytes = response.data_bytes;
+    record.never_read_bytes = std::min(response.never_read_bytes, response.data_bytes);
+    record.oldest_read = response.oldest_read;
+    if (request.locks) record.unprotected = response.unprotected_count;
+    const Status kept = attest(repository, record);
+    return kept.ok() ? "" : kept.error().describe();
 }
 
 }  // namespace
@@ -64,6 +82,7 @@ Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std
     response.data_bytes = report.data_bytes;
     response.never_read_bytes = report.never_read_bytes;
     response.oldest_read = report.oldest_read;
+    response.not_kept = keep(*repository, request, response);
     response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
     return response;
 }

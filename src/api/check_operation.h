@@ -34,7 +34,9 @@ struct CheckResponse {
     std::vector<std::string> unprotected;
     std::optional<TimeNs> locked_until;
     double seconds = 0;
+    std::string not_kept;  // why the repository does not know of this check; empty: it does
 };
+// What it has found is kept in the repository, for `status`.
 // Errors: unsupported for locks that the storage has not; invalid_argument for such a read_data; of storage; cancelled. Damage is in the response.
 Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std::stop_token stop);
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "api/point_selection.h"
 #include "base/file_io.h"
+#include "repository/attestations.h"
 #include "repository/key_epochs.h"
 #include "repository/repository.h"
 
@@ -14,7 +16,7 @@ namespace {
 KeySummary summary_of(const KeySlotRecord& slot, bool revoked) {
     static constexpr const char* types[] = {"", "key-file", "passphrase", "recovery"};
     return {slot.id.hex(), types[static_cast<std::size_t>(slot.type)],
-            slot.role == KeyRole::full ? "full" : "write-only", slot.label, slot.created, revoked, {}};
+            slot.role == KeyRole::full ? "full" : "write-only", slot.label, slot.created, revoked, {}, {}};
 }
 
 }  // namespace
@@ -25,8 +27,15 @@ Result<std::vector<KeySummary>> list_keys(const AccessRequest& access) {
     HF_TRY(const auto epochs, read_key_epochs(repository->storage()));
     std::vector<KeySummary> keys;
     const bool knows_clients = repository->keyring().role() == KeyRole::full;
+    std::vector<AttestationRecord> attestations;
+    if (knows_clients) {
+        HF_TRY(attestations, read_attestations(*repository));
+    }
     for (const KeySlotRecord& slot : slots) {
         keys.push_back(summary_of(slot, is_revoked(slot, epochs)));
+        for (const AttestationRecord& one : attestations)
+            if (!keys.back().confirmed && one.kind == AttestationKind::recovery_key && one.slot == slot.id)
+                keys.back().confirmed = one.time;
         if (slot.role == KeyRole::full || !knows_clients) continue;
         const auto client = repository->clients().find(slot.id);
         if (client.ok()) keys.back().host = client->host;
@@ -182,6 +191,30 @@ Status revoke_key(const AccessRequest& access, const std::string& id) {
 Status rotate_keys(const AccessRequest& access) {
     HF_TRY(const auto repository, open_to_change_keys(access));
     return make_epoch(*repository, std::nullopt);
+}
+
+Result<KeySummary> confirm_recovery_key(const AccessRequest& request, std::string& text) {
+    auto secret = parse_recovery_key(text);
+    wipe(text);
+    Unlock unlock;
+    HF_TRY(unlock.recovery, std::move(secret));
+    AttestationRecord record;
+    record.kind = AttestationKind::recovery_key;
+    record.slot = key_slot_id_of(*unlock.recovery, KeySlotType::recovery);
+    record.host = this_host();
+    HF_TRY(const ResolvedAccess access, resolve_access(request));
+    HF_TRY(const auto repository, open_repository(access));
+    // What counts is not that there is a slot, but that the key leads to all others.
+    HF_TRY(auto storage, open_storage(access.repository, OpenMode::existing, access.storage));
+    HF_TRY(const auto opened, Repository::open(std::move(storage), unlock, "", system_clock(), system_random()));
+    if (opened->keyring().repository() != repository->keyring().repository())
+        return Error(ErrorCode::wrong_key, "the key is of another repository");
+    HF_TRY(const KeySlotRecord slot, read_key_slot(repository->storage(), record.slot));
+    record.time = system_clock().now();
+    HF_TRY_STATUS(attest(*repository, record));
+    KeySummary key = summary_of(slot, false);
+    key.confirmed = record.time;
+    return key;
 }
 
 }  // namespace holdfast

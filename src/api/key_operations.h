@@ -16,6 +16,7 @@ struct KeySummary {
     TimeNs created = 0;
     bool is_revoked = false;
     std::string host;  // of a write-only key: whose restore points it may make; empty: anybody's, or not known
+    std::optional<TimeNs> confirmed;  // of a recovery key: when somebody had it at last
 };
 Result<std::vector<KeySummary>> list_keys(const AccessRequest& access);
 
@@ -33,6 +34,9 @@ struct AddKeyResponse {
     std::string recovery_key;  // shown once
 };
 Result<AddKeyResponse> add_key(const AddKeyRequest& request);
+// That somebody has the recovery key, and that it opens the repository: tries it, and keeps it in the repository, for
+// `status`. `text` is wiped. Errors: wrong_key; permission_denied for a write-only key.
+Result<KeySummary> confirm_recovery_key(const AccessRequest& access, std::string& text);
 // The key opens the repository no more; who has kept it and a copy of its slot reads on. Errors: not_found; refused for
 // the last key that can read.
 Status remove_key(const AccessRequest& access, const std::string& id);

@@ -1,6 +1,7 @@
 // Write-only clients that lie: what they claim harms nobody else.
 #include <gtest/gtest.h>
 
+#include "repository/attestations.h"
 #include "repository/leases.h"
 #include "repository/marks.h"
 #include "repository/prune.h"
@@ -359,6 +360,35 @@ TEST_F(Trust, NobodySignsForAClientOrForReaders) {
     EXPECT_NE(check([&](ObjectKey& key) { key.signer->id = KeySlotId::random(test_.random); }), "");
     EXPECT_NE(check([](ObjectKey& key) { key.signer->signing_key = SecretKey{}; }), "");
     EXPECT_EQ(check([&](ObjectKey& key) { key.signer = test_.repository->keyring().epoch_signer(); }), "");
+}
+
+TEST_F(Trust, AttestationsAreReadersAloneAndReplaceEachOther) {
+    AttestationRecord check;
+    check.time = 100;
+    check.host = "a";
+    ASSERT_TRUE(attest(*test_.repository, check).ok());
+    check.time = 200;
+    check.problems = 1;
+    ASSERT_TRUE(attest(*test_.repository, check).ok());
+    check.host = "b";
+    check.time = 150;
+    ASSERT_TRUE(attest(*test_.repository, check).ok());
+    auto found = read_attestations(*test_.repository).value();
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].time, 200);
+    EXPECT_EQ(found[0].problems, 1u);
+    EXPECT_EQ(found[1].host, "b");
+    // A client may store under such a name what it likes.
+    const auto hostile = client();
+    check.time = 300;
+    EXPECT_EQ(attest(*hostile, check).error().code(), ErrorCode::permission_denied);
+    ASSERT_TRUE(hostile->put_record(ObjectKind::attestation, "attestations/" + ObjectId{}.hex(), encode_attestation(check),
+                                    Durability::immediate).ok());
+    // And anybody what is none.
+    ASSERT_TRUE(test_.storage->put("attestations/x", as_bytes("nothing"), Durability::immediate).ok());
+    found = read_attestations(*test_.repository).value();
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].time, 200);
 }
 
 }  // namespace

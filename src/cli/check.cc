@@ -19,6 +19,7 @@ nlohmann::json json_of(const CheckResponse& r, bool reads_data, bool asks_locks)
             {"newer", r.newer_count},
             {"newer_texts", r.newer},
             {"damaged_restore_points", r.damaged_points},
+            {"kept", r.not_kept.empty()},
             {"seconds", r.seconds}};
     if (asks_locks) {
         document["lockable_objects"] = r.locked_objects;
@@ -80,6 +81,8 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
         if (!console.quiet && !request.read_data.empty()) print_line(reads(*response));
         for (const std::string& name : response->unprotected) print_warning("not locked: " + printable(name));
         if (!console.quiet && request.locks) print_line(locks(*response));
+        if (!response->not_kept.empty())
+            print_warning("warning: the repository does not know of this check: " + printable(response->not_kept));
     }
     if (response->problem_count != 0) return ExitStatus::damaged;
     if (response->unprotected_count != 0) return ExitStatus::objective_broken;
@@ -93,6 +96,7 @@ Command check_command() {
     Command command;
     command.name = "check";
     command.summary = "prove that the repository is whole";
+    command.details = "What it has found is kept in the repository, for `status`.";
     command.options = {
         {"--read-data", "[=AMOUNT]",
          "read stored bytes too: all, or 10%, 20G or 90m of them, what was read the longest time ago first",

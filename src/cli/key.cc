@@ -3,6 +3,7 @@
 #include "api/key_operations.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/secret_input.h"
 
 namespace holdfast {
 namespace {
@@ -14,7 +15,8 @@ nlohmann::json json_of(const KeySummary& key) {
             {"label", key.label},
             {"created", format_rfc3339(key.created)},
             {"revoked", key.is_revoked},
-            {"host", key.host}};
+            {"host", key.host},
+            {"confirmed", key.confirmed ? nlohmann::json(format_rfc3339(*key.confirmed)) : nlohmann::json()}};
 }
 
 Command key_list() {
@@ -29,7 +31,8 @@ Command key_list() {
             if (!console.json)
                 print_line(key.id.substr(0, 12) + "  " + key.type + "  " + key.role + "  " +
                            format_rfc3339(key.created / ns_per_second * ns_per_second) + "  " +
-                           printable(key.label) + (key.host.empty() ? "" : "  for host " + printable(key.host)) + (key.is_revoked ? "  REVOKED" : ""));
+                           printable(key.label) + (key.host.empty() ? "" : "  for host " + printable(key.host)) + (key.is_revoked ? "  REVOKED" : "") +
+                           (key.type != "recovery" || key.is_revoked ? "" : key.confirmed ? "  confirmed" : "  not confirmed"));
         }
         if (console.json) print_json({{"schema", 1}, {"keys", std::move(array)}});
         return ExitStatus::done;
@@ -123,13 +126,38 @@ Command key_recovery() {
     return command;
 }
 
+Result<ExitStatus> confirm(const std::optional<std::string>& file, Console& console) {
+    HF_TRY(std::string key, file ? read_first_line(*file) : read_typed_secret("recovery key: "));
+    HF_TRY(const KeySummary confirmed, confirm_recovery_key(console.access, key));
+    if (console.json) {
+        nlohmann::json document = json_of(confirmed);
+        document["schema"] = 1;
+        print_json(document);
+    } else if (!console.quiet) {
+        print_line("recovery key " + confirmed.id.substr(0, 12) + " opens the repository; `status` knows that somebody has it");
+    }
+    return ExitStatus::done;
+}
+
+Command key_confirm() {
+    auto file = std::make_shared<std::optional<std::string>>();
+    Command command;
+    command.name = "confirm";
+    command.summary = "type the recovery key, to prove that somebody has it";
+    command.details = "It is read from standard input, without showing it on a terminal.";
+    command.options = {{"--recovery-key-file", "FILE", "a file that has it", file.get(), {}}};
+    command.state = file;
+    command.run = [file](Console& console) { return confirm(*file, console); };
+    return command;
+}
+
 }  // namespace
 
 Command key_command() {
     Command command;
     command.name = "key";
-    command.summary = "list, add, change and remove keys";
-    command.verbs = {key_list(), key_add(), key_remove(), key_revoke(), key_rotate(), key_recovery()};
+    command.summary = "list, add, confirm and remove keys";
+    command.verbs = {key_list(), key_add(), key_remove(), key_revoke(), key_rotate(), key_recovery(), key_confirm()};
     return command;
 }
 

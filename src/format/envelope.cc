@@ -20,7 +20,7 @@ std::uint32_t tail_check(ByteSpan data) {
 
 bool is_valid_kind(std::uint8_t kind) {
     return kind >= static_cast<std::uint8_t>(ObjectKind::config) &&
-           kind <= static_cast<std::uint8_t>(ObjectKind::client);
+           kind <= static_cast<std::uint8_t>(ObjectKind::attestation);
 }
 
 }  // namespace

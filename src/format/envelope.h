@@ -30,6 +30,7 @@ enum class ObjectKind : std::uint8_t {
     mark = 10,
     key_epoch = 11,
     client = 12,
+    attestation = 13,
 };
 // Kinds that are in clear: they lead to the keys. Of the others, tombstones may be: who can only write must know them.
 inline bool is_clear_kind(ObjectKind kind) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "format/attestation.h"
 #include "format/chunk.h"
 #include "format/config.h"
 #include "format/index_fragment.h"
@@ -260,6 +261,33 @@ TEST(LeaseTest, RecordsRoundTrip) {
     EXPECT_EQ(decode_tombstone(encode_tombstone(tombstone)).value(), tombstone);
     const MarkRecord mark{MarkKind::held, RestorePointId{}, 4, "audit"};
     EXPECT_EQ(decode_mark(encode_mark(mark)).value(), mark);
+}
+
+TEST(AttestationTest, RecordsRoundTripAndNothingElseIsTaken) {
+    AttestationRecord key;
+    key.kind = AttestationKind::recovery_key;
+    key.time = 7;
+    key.host = "web1";
+    key.slot.bytes.fill(9);
+    EXPECT_EQ(decode_attestation(encode_attestation(key)).value(), key);
+    AttestationRecord check;
+    check.time = 8;
+    check.host = "web1";
+    EXPECT_EQ(decode_attestation(encode_attestation(check)).value(), check);
+    check.has_read_data = true;
+    check.problems = 3;
+    check.data_bytes = 1000;
+    check.never_read_bytes = 1000;
+    check.oldest_read = 5;
+    check.unprotected = 0;
+    EXPECT_EQ(decode_attestation(encode_attestation(check)).value(), check);
+    check.never_read_bytes = 1001;
+    EXPECT_EQ(decode_attestation(encode_attestation(check)).error().code(), ErrorCode::corrupt);
+    Bytes data = encode_attestation(key);
+    data.push_back(0);
+    EXPECT_EQ(decode_attestation(data).error().code(), ErrorCode::corrupt);
+    data.front() = 3;
+    EXPECT_EQ(decode_attestation(data).error().code(), ErrorCode::unsupported);
 }
 
 }  // namespace

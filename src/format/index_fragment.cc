@@ -120,7 +120,8 @@ std::string container_name(const Container& container) {
         case ObjectKind::tombstone:
         case ObjectKind::mark:
         case ObjectKind::key_epoch:
-        case ObjectKind::client: break;
+        case ObjectKind::client:
+        case ObjectKind::attestation: break;
     }
     HF_CHECK(false);  // a container is a pack or a restore point
     return {};

@@ -387,6 +387,7 @@ void Check::check_other_objects() {
         else if (name.starts_with("fences/")) kind = ObjectKind::fence;
         else if (name.starts_with("clients/")) kind = ObjectKind::client;
         else if (name.starts_with("tombstones/")) kind = ObjectKind::tombstone;
+        else if (name.starts_with("attestations/")) kind = ObjectKind::attestation;
         else if (const auto clear = clear_kind_of(name); clear && *clear != ObjectKind::config) {
             check_clear_object(name, *clear);
             continue;

@@ -18,7 +18,7 @@ enum class State : std::uint8_t { whole, damaged, misplaced, newer, gone };
 
 // What an object's name says of its id; slots and configuration have none of their own.
 std::optional<ObjectId> id_in_name(const std::string& name) {
-    for (const char* folder : {"data/", "meta/", "index/", "points/", "tombstones/"})
+    for (const char* folder : {"data/", "meta/", "index/", "points/", "tombstones/", "attestations/"})
         if (name.starts_with(folder) && name.size() > 32)
             return ObjectId::from_hex(std::string_view(name).substr(name.size() - 32));
     return std::nullopt;

@@ -12,7 +12,7 @@ from parity import check_parity
 
 MIB = 1 << 20
 CONFIG, SLOT, DATA_PACK, META_PACK, FRAGMENT, POINT, LEASE, FENCE, TOMBSTONE, MARK, \
-    EPOCH, CLIENT = range(1, 13)
+    EPOCH, CLIENT, ATTESTATION = range(1, 14)
 CLEAR_KINDS = (CONFIG, SLOT, EPOCH)
 CONTAINER_KINDS = (DATA_PACK, META_PACK, POINT)
 CLEAR, SYMMETRIC, SEALED = range(3)
@@ -66,7 +66,7 @@ def parse_header(data):
     fields = Fields(data, 'header')
     require(fields.bytes(4) == b'HFST', 'the header has no magic')
     _check_version(fields.u16())
-    kind = fields.one_of(range(CONFIG, CLIENT + 1), 'kind')
+    kind = fields.one_of(range(CONFIG, ATTESTATION + 1), 'kind')
     aead = fields.one_of((0, *CIPHERS), 'AEAD')
     if fields.u64() != 0:
         raise Unsupported('a required feature is unknown')

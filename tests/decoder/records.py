@@ -8,6 +8,8 @@ from fields import WRAP, Fields
 MIB = 1 << 20
 TYPES = {1: 'full', 2: 'incremental', 3: 'differential', 4: 'synthetic-full'}
 MARKS = {1: 'deleted', 2: 'held', 3: 'verified', 4: 'incomplete'}
+ATTESTATIONS = {1: 'recovery key', 2: 'check'}
+READ_DATA, OLDEST_READ, UNPROTECTED = 1, 2, 4
 MOST_HOST_BYTES = 4096
 MOST_REASON_BYTES = 65536
 
@@ -127,3 +129,24 @@ def check_mark(record, parts):
     fields.end()
     require((MARKS[kind], point.hex()) == (parts['mark'], parts['point']),
             'the name is of another mark')
+
+
+def check_attestation(record, parts):
+    """Attestations: the fields that go with the kind, and no others."""
+    del parts
+    fields = Fields(record, 'attestation')
+    kind, _ = fields.one_of(ATTESTATIONS, 'attestation kind'), fields.time()
+    fields.sized(most=MOST_HOST_BYTES)
+    if ATTESTATIONS[kind] == 'recovery key':
+        fields.bytes(16)
+        fields.end()
+        return
+    flags = fields.u8()
+    require(flags & ~(READ_DATA | OLDEST_READ | UNPROTECTED) == 0, 'unknown flags of an attestation')
+    _, data_bytes, never_read = fields.varint(), fields.varint(), fields.varint()
+    require(never_read <= data_bytes, 'more was never read than there is')
+    if flags & OLDEST_READ:
+        fields.time()
+    if flags & UNPROTECTED:
+        fields.varint()
+    fields.end()

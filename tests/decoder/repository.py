@@ -7,15 +7,16 @@ import key_epochs
 import key_slots
 from chunks import ChunkIds, ChunkStore, Container, Copy
 from clients import Clients
-from envelope import (CLEAR_KINDS, CLIENT, CONFIG, CONTAINER_KINDS, EPOCH, FENCE, FINGERPRINTS, FRAGMENT,
+from envelope import (ATTESTATION, CLEAR_KINDS, CLIENT, CONFIG, CONTAINER_KINDS, EPOCH, FENCE, FINGERPRINTS, FRAGMENT,
                       LEASE, MARK, POINT, SLOT, TOMBSTONE, StoredObject)
 from errors import Damaged, Refused, WrongKey, require
 from index import PointObject, choose_fragments, parse_fragment
 from object_keys import ObjectKeys
-from records import check_fence, check_lease, check_mark, check_tombstone, parse_point
+from records import check_attestation, check_fence, check_lease, check_mark, check_tombstone, parse_point
 
 POINT_ID_BYTES = 16
-CHECKS = {LEASE: check_lease, FENCE: check_fence, TOMBSTONE: check_tombstone, MARK: check_mark}
+CHECKS = {LEASE: check_lease, FENCE: check_fence, TOMBSTONE: check_tombstone, MARK: check_mark,
+          ATTESTATION: check_attestation}
 
 
 class StoredPoint(NamedTuple):

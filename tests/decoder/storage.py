@@ -2,7 +2,7 @@
 import os
 import re
 
-from envelope import (CLIENT, CONFIG, DATA_PACK, EPOCH, FENCE, FRAGMENT, LEASE, MARK, META_PACK, POINT, SLOT,
+from envelope import (ATTESTATION, CLIENT, CONFIG, DATA_PACK, EPOCH, FENCE, FRAGMENT, LEASE, MARK, META_PACK, POINT, SLOT,
                       TOMBSTONE)
 
 ID, SHORT_ID = '[0-9a-f]{32}', '[0-9a-f]{16}'
@@ -19,6 +19,7 @@ NAMES = [
     (FENCE, r'fences/(?P<session>%s)' % SHORT_ID),
     (TOMBSTONE, r'tombstones/(?P<object>%s)' % ID),
     (MARK, r'marks/(?P<point>%s)/(?P<mark>deleted|held|verified|incomplete)' % ID),
+    (ATTESTATION, r'attestations/(?P<object>%s)' % ID),
 ]
 
 

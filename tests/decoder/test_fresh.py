@@ -80,6 +80,12 @@ class Fresh(unittest.TestCase):
         made_tree.apply(made_tree.third, cls.world.tree, seed=3)
         cls.differential = cls.back_up_tree('--type', 'differential')
         cls.world.holdfast('hold', cls.full)
+        cls.world.holdfast('check')
+        cls.world.holdfast('check', '--read-data')
+        recovery = cls.world.path('recovery.txt')
+        with open(recovery, 'w') as file:
+            file.write(cls.world.holdfast('key', 'recovery')['recovery_key'])
+        cls.world.holdfast('key', 'confirm', '--recovery-key-file', recovery)
         cls.listed = cls.world.holdfast('list')['restore_points']
         cls.names = [os.path.relpath(os.path.join(directory, file), cls.world.path('repository'))
                      for directory, _, files in os.walk(cls.world.path('repository'))
@@ -165,6 +171,7 @@ class Fresh(unittest.TestCase):
         self.assertEqual(self.status, 0)
 
     def test_the_repository_has_what_is_to_be_decoded(self):
-        for form in ('data/', 'meta/', 'index/00-', 'index/01-', 'points/', 'marks/'):
+        for form in ('data/', 'meta/', 'index/00-', 'index/01-', 'points/', 'marks/',
+                     'attestations/'):
             self.assertTrue([name for name in self.names if name.startswith(form)], form)
         self.assertGreater(self.summary['fingerprints_compared'], 0)

@@ -1,6 +1,7 @@
-// Input: a lease, a fence, a tombstone or a mark.
+// Input: a lease, a fence, a tombstone, a mark or an attestation.
 #include "format/lease.h"
 
+#include "format/attestation.h"
 #include "targets.h"
 
 namespace holdfast {
@@ -15,6 +16,8 @@ void fuzz_lease(ByteSpan input) {
         HF_CHECK(decode_tombstone(encode_tombstone(*tombstone)).value() == *tombstone);
     const auto mark = decode_mark(input);
     if (mark.ok()) HF_CHECK(decode_mark(encode_mark(*mark)).value() == *mark);
+    const auto attestation = decode_attestation(input);
+    if (attestation.ok()) HF_CHECK(decode_attestation(encode_attestation(*attestation)).value() == *attestation);
 }
 
 }  // namespace holdfast

@@ -7,6 +7,7 @@
 
 #include "api/repository_access.h"
 #include "base/file_io.h"
+#include "format/attestation.h"
 #include "format/client.h"
 #include "format/config.h"
 #include "format/key_epoch.h"
@@ -364,6 +365,14 @@ void write_record_seeds(SeedWriter& seeds) {
     seeds.write("lease", "fence", encode_fence({SessionId{}, 9}));
     seeds.write(
         "lease", "tombstone", encode_tombstone({1, {object_id(1)}, {chunk_id(1), chunk_id(2)}, true, {SessionId{}}}));
+    AttestationRecord check;
+    check.host = "host";
+    check.has_read_data = true;
+    check.data_bytes = 1000;
+    check.never_read_bytes = 100;
+    check.oldest_read = 5;
+    check.unprotected = 3;
+    seeds.write("lease", "attestation", encode_attestation(check));
     seeds.write("lease", "mark", encode_mark({MarkKind::held, object_id(1), 4, "audit"}));
 }
 
