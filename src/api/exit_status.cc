@@ -14,6 +14,7 @@ constexpr ExitStatusText texts[] = {
     {ExitStatus::damaged, "damage found"},
     {ExitStatus::no_space, "no space"},
     {ExitStatus::refused, "refused"},
+    {ExitStatus::objective_broken, "objective broken"},
     {ExitStatus::interrupted, "interrupted"},
     {ExitStatus::terminated, "terminated"}};
 

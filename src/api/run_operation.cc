@@ -6,6 +6,7 @@
 #include "api/run_repository.h"
 #include "api/run_source.h"
 #include "api/source_record.h"
+#include "api/status_operation.h"
 #include "base/file_io.h"
 
 namespace holdfast {
@@ -154,6 +155,30 @@ class Run {
     RunResponse response_;
 };
 
+void warn(const RunRequest& request, RunResponse& response, std::string text) {
+    if (request.on_warning) request.on_warning(text);
+    response.warnings.push_back(std::move(text));
+}
+
+// What ran goes into the catalogue. Where there is a metrics file what is protected now is measured, too: nobody else
+// would write it.
+void keep_outcome(const RunRequest& request, const Config& config, RunResponse& response) {
+    std::vector<RanStep> steps;
+    for (const RunStep& step : response.steps)
+        steps.push_back({system_clock().now(), step.kind, step.source, step.repository, step.error,
+                         static_cast<int>(step.status), step.seconds, step.bytes_read, step.bytes_added});
+    const Status kept = keep_steps(steps);
+    if (!kept.ok()) warn(request, response, "the catalogue: " + kept.error().describe());
+    if (config.metrics_file.empty()) return;
+    StatusRequest asked;
+    asked.access.config_file = request.access.config_file;
+    asked.access.cache_directory = request.access.cache_directory;
+    asked.access.stop = request.access.stop;
+    const auto found = status(asked);
+    if (!found.ok()) return warn(request, response, "status: " + found.error().describe());
+    for (const std::string& text : found->warnings) warn(request, response, text);
+}
+
 }  // namespace
 
 Result<RunResponse> run(const RunRequest& request) {
@@ -167,7 +192,9 @@ Result<RunResponse> run(const RunRequest& request) {
                      config.files.empty()
                          ? "there is no configuration: no " + configuration_place(request.access.config_file).file
                          : "the configuration has no source for this");
-    return Run(request, config).run(names);
+    RunResponse response = Run(request, config).run(names);
+    if (!request.dry_run) keep_outcome(request, config, response);
+    return response;
 }
 
 }  // namespace holdfast

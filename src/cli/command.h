@@ -91,6 +91,7 @@ Command key_command();
 Command config_command();
 Command run_command();
 Command schedule_command();
+Command status_command();
 Command version_command();
 Command completion_command();
 Command man_command();

@@ -28,7 +28,7 @@ Result<ExitStatus> run(Console& console) {
                " restore points of " + format_bytes(response.content_bytes));
     for (const auto& [name, folder] : response.folders) {
         std::string label = "  " + name;
-        label.resize(12, ' ');
+        label.resize(16, ' ');
         print_line(label + format_bytes(folder.second) + " in " + format_count(folder.first) +
                    " objects");
     }

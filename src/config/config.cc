@@ -30,6 +30,8 @@ class Builder {
     explicit Builder(ConfigReading& reading) : settings_(reading.settings), reading_(reading) {}
 
     void build() {
+        reading_.config.site = settings_.text("site").value_or("");
+        reading_.config.metrics_file = settings_.text("metrics_file").value_or("");
         for (const auto& [name, place] : settings_.names("repository")) add_repository(name);
         for (const auto& [name, place] : settings_.names("policy")) add_policy(name);
         for (const auto& [name, place] : settings_.names("source")) add_source(name, place);
@@ -76,6 +78,7 @@ class Builder {
     void add_repository(const std::string& name);
     void add_source(const std::string& name, const ConfigPlace& place);
     void add_policy(const std::string& name);
+    void add_objectives(const std::string& path, Objectives& wanted);
     void add_notify(const std::string& name, const ConfigPlace& place);
     void check_required();
 
@@ -121,6 +124,7 @@ void Builder::add_source(const std::string& name, const ConfigPlace& place) {
     one.source = file_path ? "files:" + *file_path : url.value_or("");
     one.identity_name = settings_.text(path + "name");
     one.host = settings_.text(path + "host");
+    one.site = settings_.text(path + "site").value_or(reading_.config.site);
     one.repository = text_or_default(path + "repository", "");
     one.policy = settings_.text(path + "policy");
     check_names("repository", path + "repository");
@@ -169,6 +173,17 @@ void Builder::add_policy(const std::string& name) {
     one.copies = settings_.texts(path + "copies");
     check_names("repository", path + "copies");
     one.check = text_or_default(path + "check", "");
+    one.objectives.rpo = duration_of(settings_.text(path + "rpo"));
+    add_objectives(path + "objective.", one.objectives);
+}
+
+void Builder::add_objectives(const std::string& path, Objectives& wanted) {
+    for (const auto& [key, number] : {std::pair{"copies", &wanted.copies}, std::pair{"media", &wanted.media},
+                                      std::pair{"off_site", &wanted.off_site}, std::pair{"immutable", &wanted.immutable}})
+        if (settings_.find(path + key) != nullptr) *number = settings_.count(path + key);
+    wanted.copies_within = duration_of(settings_.text(path + "copies_within"));
+    wanted.verified_within = duration_of(settings_.text(path + "verified_within"));
+    wanted.counts_source = settings_.boolean(path + "counts_source");
 }
 
 void Builder::add_notify(const std::string& name, const ConfigPlace& place) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "config/settings.h"
 #include "policy/calendar.h"
+#include "policy/protection.h"
 #include "policy/retention.h"
 #include "policy/source_state.h"
 #include "policy/synthesis.h"
@@ -50,6 +51,7 @@ struct SourceConfig {
     std::string name;
     std::string source;  // as `backup` takes it
     std::optional<std::string> identity_name, host;
+    std::string site;
     std::string repository;
     std::optional<std::string> policy;
     std::vector<std::string> exclude, exclude_files, exclude_if_present, tags;
@@ -67,6 +69,7 @@ struct PolicyConfig {
     RetentionRules keep;
     std::vector<std::string> copies;
     std::string check;  // empty: none
+    Objectives objectives;
 };
 
 struct MailConfig {
@@ -88,6 +91,8 @@ struct NotifyConfig {
 
 struct Config {
     std::vector<std::string> files;  // the first one includes the others
+    std::string site;                // of this machine; empty: not named
+    std::string metrics_file;        // empty: none
     std::map<std::string, RepositoryConfig> repositories;
     std::map<std::string, SourceConfig> sources;
     std::map<std::string, PolicyConfig> policies;

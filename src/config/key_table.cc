@@ -14,6 +14,9 @@ using T = ConfigType;
 constexpr ConfigKey keys[] = {
     {"include", T::texts, "", "",
      "files that belong to this one, such as `conf.d/*.toml`, relative to it; only in the first file"},
+    {"site", T::text, "", "", "where this machine is, such as `office`: without it nobody knows which copy is off site"},
+    {"metrics_file", T::path, "", "",
+     "a file that `run` and `status` write for Prometheus, `*.prom` in the directory of the node exporter's textfile collector"},
 
     {"repository.*.url", T::text, "", "", "a path or URL, as for `-r`", true},
     {"repository.*.key_file", T::path, "", "", "key file, or a file with a recovery key"},
@@ -35,6 +38,7 @@ constexpr ConfigKey keys[] = {
     {"source.*.url", T::text, "", "", "a source as `holdfast backup` takes it, such as `files:/home`"},
     {"source.*.name", T::text, "the path", "", "name of the identity"},
     {"source.*.host", T::text, "this host", "", "host of the identity"},
+    {"source.*.site", T::text, "that of this machine", "", "where the source is"},
     {"source.*.repository", T::repository, "", "", "where its restore points go", true},
     {"source.*.policy", T::policy, "", "", "what is done when; none: incremental backups, nothing is removed"},
     {"source.*.exclude", T::texts, "", "", "patterns of what is left out, as in `.gitignore`"},
@@ -65,7 +69,15 @@ constexpr ConfigKey keys[] = {
     {"policy.*.keep.within", T::period, "", "", "all within this period before the newest"},
     {"policy.*.keep.tags", T::texts, "", "", "all with any of these tags"},
     {"policy.*.copies", T::repositories, "", "", "repositories that restore points are copied to"},
-    {"policy.*.rpo", T::duration, "", "", "how old the newest restore point may become; so far it is only shown"},
+    {"policy.*.rpo", T::duration, "", "", "how old the newest restore point may become"},
+    {"policy.*.objective.copies", T::number, "3", "", "how many repositories have a copy"},
+    {"policy.*.objective.media", T::number, "2", "", "on how many kinds of media"},
+    {"policy.*.objective.off_site", T::number, "1", "", "how many of them are at another site than the source"},
+    {"policy.*.objective.immutable", T::number, "0", "", "how many of them are locked by their storage"},
+    {"policy.*.objective.copies_within", T::duration, "", "",
+     "how old the newest restore point in a repository may be that counts as a copy; by default `rpo`, else a day older than the newest of all"},
+    {"policy.*.objective.verified_within", T::duration, "", "", "since when all data of a copy was read by a check"},
+    {"policy.*.objective.counts_source", T::boolean, "false", "", "the source's own data is one of the copies"},
     {"policy.*.check", T::amount, "", "",
      "how much stored data each run reads and proves, what was read the longest time ago first"},
 
@@ -131,6 +143,7 @@ std::string wrong_text(const ConfigKey& key, const std::string& text) {
             return "";
         case T::boolean:
         case T::count:
+        case T::number:
         case T::text:
         case T::texts:
         case T::commands:
@@ -227,6 +240,10 @@ std::vector<ConfigIssue> check_value(const ConfigKey& key, const std::string& pa
         if (value.type != Type::integer || value.integer < 1 || value.integer > 1'000'000) return wrong_type();
         return {};
     }
+    if (key.type == T::number) {
+        if (value.type != Type::integer || value.integer < 0 || value.integer > 1'000) return wrong_type();
+        return {};
+    }
     if (value.type == Type::list && takes_list(key.type)) return check_list(key, path, value);
     if (value.type != Type::text) return wrong_type();
     const std::string wrong = wrong_text(key, value.text);
@@ -240,6 +257,7 @@ std::string describe_type(const ConfigKey& key) {
         case T::path: return "an absolute path";
         case T::boolean: return "true or false";
         case T::count: return "a number from 1 to 1,000,000";
+        case T::number: return "a number from 0 to 1,000";
         case T::choice: return std::string("one of ") + key.choices;
         case T::choices: return std::string("a list of ") + key.choices;
         case T::texts: return "a text or a list of texts";

@@ -17,6 +17,7 @@ enum class ConfigType : std::uint8_t {
     path,      // absolute
     boolean,
     count,     // from 1 to 1,000,000
+    number,    // from 0 to 1,000
     choice,    // one of ConfigKey::choices
     choices,   // a list of them
     texts,     // a list of texts; a single one may stand alone

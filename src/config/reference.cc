@@ -34,6 +34,7 @@ Json schema_of(const ConfigKey& key) {
         case ConfigType::path: return {{"type", "string"}, {"pattern", "^/"}};
         case ConfigType::boolean: return {{"type", "boolean"}};
         case ConfigType::count: return {{"type", "integer"}, {"minimum", 1}, {"maximum", 1'000'000}};
+        case ConfigType::number: return {{"type", "integer"}, {"minimum", 0}, {"maximum", 1'000}};
         case ConfigType::choice: return choice;
         case ConfigType::choices: return one_or_list(choice);
         case ConfigType::texts:

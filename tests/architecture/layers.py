@@ -26,9 +26,10 @@ repository | storage, format, crypto, base
 source     | s3, http, format, crypto, base
 backup     | source, repository, storage, format, crypto, base
 restore    | repository, storage, s3, http, format, crypto, base
-policy     | base
-config     | policy, base
-api        | config, policy, restore, backup, source, repository, storage, s3, http, format, crypto, base
+catalog    | database, base
+policy     | catalog, base
+config     | policy, catalog, base
+api        | config, policy, catalog, restore, backup, source, repository, storage, s3, http, format, crypto, base
 cli        | api, base
 """
 

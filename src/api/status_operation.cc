@@ -1,0 +1,113 @@
+#include "api/status_operation.h"
+
+#include "api/configuration.h"
+#include "api/copy_places.h"
+#include "api/source_record.h"
+#include "base/file_io.h"
+
+namespace holdfast {
+namespace {
+
+// After which nobody knows any more what a repository has.
+constexpr TimeNs longest_known = TimeNs{24} * 3600 * ns_per_second;
+
+class StatusMeasuring {
+  public:
+    StatusMeasuring(const StatusRequest& request, const Config& config) : request_(request), config_(config) {
+        response_.now = request.now.value_or(system_clock().now());
+    }
+
+    Result<StatusResponse> look(const std::vector<std::string>& names) {
+        HF_TRY_STATUS(find_facts());
+        for (const std::string& name : names) look_at(config_.sources.at(name));
+        for (const SourceStatus& one : response_.sources)
+            response_.verdict = worse(response_.verdict, one.protection.verdict);
+        write_metrics();
+        return std::move(response_);
+    }
+
+  private:
+    // All repositories that the configuration has: copies are where they are, not where they ought to be.
+    Status find_facts() {
+        std::vector<std::string> all;
+        for (const auto& [name, config] : config_.repositories) all.push_back(name);
+        auto opened = Catalog::open(default_places().state);
+        if (!opened.ok() && request_.is_cached) return opened.error();
+        if (!opened.ok()) warn("the catalogue: ", opened.error());
+        Catalog* const catalog = opened.ok() ? opened->get() : nullptr;
+        if (!request_.is_cached) response_.repositories = measure({request_.access}, all);
+        if (request_.access.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
+        for (const std::string& name : all) {
+            RepositoryFacts& facts = response_.repositories[name];
+            facts.name = name;
+            if (catalog != nullptr && !request_.is_cached) keep(*catalog, facts);
+            if (catalog != nullptr && !facts.is_known()) recall(*catalog, facts);
+            if (!facts.error.empty()) continue;
+            if (!facts.measured) facts.error = "it was never measured";
+            else if (response_.now - *facts.measured > longest_known) facts.error = "it was measured more than a day ago";
+        }
+        if (catalog != nullptr)
+            if (const Status kept = catalog->keep_only(all); !kept.ok()) warn("the catalogue: ", kept.error());
+        return {};
+    }
+
+    // What an absent repository had is told, but proves nothing.
+    void recall(Catalog& catalog, RepositoryFacts& facts) {
+        auto known = catalog.repository(facts.name);
+        if (!known.ok()) return warn("the catalogue: ", known.error());
+        std::string error = std::move(facts.error);
+        facts = std::move(known).value();
+        if (!error.empty()) facts.error = std::move(error);
+    }
+
+    void keep(Catalog& catalog, const RepositoryFacts& facts) {
+        const Status kept = catalog.keep(facts);
+        if (!kept.ok()) warn("cannot keep what was found of " + facts.name + ": ", kept.error());
+    }
+
+    void look_at(const SourceConfig& source) {
+        SourceStatus one;
+        one.policy = source.policy.value_or("");
+        one.protection = protection_of(protected_source(config_, source, response_.repositories), response_.repositories, response_.now);
+        const SourceRecord record = read_source_record(default_places().state, source.name);
+        one.last_run = record.state;
+        if (record.last_run != 0) one.ran = record.last_run;
+        one.error = record.error;
+        response_.sources.push_back(std::move(one));
+    }
+
+    void write_metrics() {
+        if (config_.metrics_file.empty() || !request_.names.empty()) return;
+        const std::string text = metrics_text(response_);
+        const Status written = replace_file(config_.metrics_file, as_bytes(text), 0644);
+        if (!written.ok()) warn("the metrics file: ", written.error());
+    }
+
+    void warn(const std::string& what, const Error& error) { response_.warnings.push_back(what + error.describe()); }
+
+    const StatusRequest& request_;
+    const Config& config_;
+    StatusResponse response_;
+};
+
+}  // namespace
+
+Result<StatusResponse> status(const StatusRequest& request) {
+    HF_TRY(const Config config, load_configuration(request.access.config_file));
+    HF_TRY(const std::vector<std::string> names, chosen_sources(config, request.names));
+    if (names.empty())
+        return Error(ErrorCode::invalid_argument, "the configuration has no sources: " + configuration_place(request.access.config_file).file);
+    return StatusMeasuring(request, config).look(names);
+}
+
+Status keep_steps(const std::vector<RanStep>& steps) {
+    HF_TRY(const auto catalog, Catalog::open(default_places().state));
+    return catalog->add(steps);
+}
+
+Result<std::vector<RanStep>> recent_steps(std::size_t most) {
+    HF_TRY(const auto catalog, Catalog::open(default_places().state));
+    return catalog->ran(most);
+}
+
+}  // namespace holdfast
