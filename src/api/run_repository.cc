@@ -49,7 +49,12 @@ Status synthesize_if_asked(const RunRequest& request, RunningSource& source, Run
         if (newest == nullptr || point.record.started >= newest->record.started) newest = &point;
     }
     const TimeNs now = request.time.value_or(system_clock().now());
-    step.detail = synthesis_reason(facts, source.last_full, source.policy.synthesis, now);
+    const SynthesisRule& rule = source.policy.synthesis;
+    step.detail = synthesis_reason(facts, source.last_full, rule, now);
+    if (step.detail.empty() && asks_fragmentation(facts, source.last_full, rule)) {
+        HF_TRY(const FragmentationResponse found, fragmentation({access, filter_of(source), newest->id}, stop));
+        step.detail = fragmentation_reason(found.percent, rule);
+    }
     if (step.detail.empty()) return {};
     Progress progress;
     HF_TRY(const SynthesizeResponse made, synthesize({access, filter_of(source), newest->id}, progress, stop));

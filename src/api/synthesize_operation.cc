@@ -1,6 +1,7 @@
 #include "api/synthesize_operation.h"
 
 #include "api/version.h"
+#include "repository/fragmentation.h"
 #include "repository/synthesize.h"
 
 namespace holdfast {
@@ -22,6 +23,13 @@ Result<SynthesizeResponse> synthesize(const SynthesizeRequest& request,
     response.bytes_stored = report.stored_bytes;
     response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
     return response;
+}
+
+Result<FragmentationResponse> fragmentation(const FragmentationRequest& request, const std::stop_token& stop) {
+    HF_TRY(const auto repository, open_repository(request.access));
+    HF_TRY(const PointInfo point, select_point(*repository, request.point, request.filter, Deleted::hidden));
+    HF_TRY(const Fragmentation found, measure_fragmentation(*repository, point.record.root, stop));
+    return FragmentationResponse{found.needed_bytes, found.reads, found.containers, found.percent()};
 }
 
 }  // namespace holdfast

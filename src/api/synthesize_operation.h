@@ -25,4 +25,17 @@ Result<SynthesizeResponse> synthesize(const SynthesizeRequest& request,
                                       Progress& progress,
                                       std::stop_token stop);
 
+struct FragmentationRequest {
+    AccessRequest access;
+    PointFilter filter;
+    std::string point;
+};
+struct FragmentationResponse {
+    std::uint64_t needed_bytes = 0, reads = 0, containers = 0;
+    // What reading costs, in percent of what it would if all stood in order: repository/fragmentation.h.
+    unsigned percent = 100;
+};
+// Errors: as select_point; corrupt when something of the tree is missing; cancelled.
+Result<FragmentationResponse> fragmentation(const FragmentationRequest& request, const std::stop_token& stop);
+
 }  // namespace holdfast

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "repository/fragmentation.h"
 #include "repository/prune.h"
 #include "repository/synthesize.h"
 #include "support/model_backup.h"
@@ -117,6 +118,32 @@ TEST_F(Synthesize, DamageLeavesNoPoint) {
     EXPECT_TRUE(made.error().code() == ErrorCode::corrupt || made.error().code() == ErrorCode::not_found);
     EXPECT_EQ(points().size(), known);
     EXPECT_TRUE(list_objects(*test_.storage, "leases/").value().empty());
+}
+
+TEST_F(Synthesize, FragmentationGrowsWithIncrementsAndASyntheticFullHasNone) {
+    // In the order of time: the first is a full.
+    auto all = points();
+    std::sort(all.begin(), all.end(), [](const PointInfo& a, const PointInfo& b) { return a.inverted_time > b.inverted_time; });
+    const auto measured = [this](const PointInfo& point) {
+        test_.open();
+        return measure_fragmentation(*test_.repository, point.record.root, {}).value();
+    };
+    const Fragmentation first = measured(all.front()), last = measured(all.back());
+    EXPECT_LE(first.percent(), 120u);
+    EXPECT_GT(last.percent(), 2 * first.percent());
+    EXPECT_EQ(last.containers, containers_of(all.back()));
+    EXPECT_GE(last.reads, last.containers);
+    ASSERT_TRUE(run(all.back()).ok());
+    const Fragmentation after = measured(test_.latest());
+    EXPECT_LE(after.percent(), 120u);
+    EXPECT_LT(after.reads, last.reads);
+}
+
+TEST(Fragmentation, NothingIsInOrder) {
+    EXPECT_EQ(Fragmentation{}.percent(), 100u);
+    EXPECT_EQ((Fragmentation{64u << 20, 2, 0, 2}.percent()), 100u);
+    EXPECT_EQ((Fragmentation{64u << 20, 68, 0, 2}.percent()), 200u);
+    EXPECT_EQ((Fragmentation{64u << 20, 2, 66u << 20, 2}.percent()), 200u);
 }
 
 }  // namespace

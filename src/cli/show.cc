@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "api/synthesize_operation.h"
 #include "cli/output.h"
 #include "cli/point_json.h"
 #include "cli/point_options.h"
@@ -10,6 +11,7 @@ namespace {
 struct State {
     PointOptions points;
     std::string point;
+    bool fragmentation = false;
 };
 
 std::string text_of(const MarkSummary& mark) {
@@ -55,8 +57,16 @@ Result<ExitStatus> run(const State& state, Console& console) {
     PointRequest request{console.access, {}, state.point};
     HF_TRY(request.filter, state.points.filter());
     HF_TRY(const ShowResponse response, show(request));
+    std::optional<FragmentationResponse> scattered;
+    if (state.fragmentation) {
+        HF_TRY(scattered, fragmentation({request.access, request.filter, request.point}, console.stop));
+    }
     if (!console.json) {
         print_text(response);
+        if (scattered)
+            print_line("fragmentation   " + std::to_string(scattered->percent) + " % of what a full costs to read: " +
+                       format_bytes(scattered->needed_bytes) + " in " + format_count(scattered->reads) + " stretches of " +
+                       format_count(scattered->containers) + " objects");
         return ExitStatus::done;
     }
     const PointSummary& point = response.point;
@@ -65,6 +75,11 @@ Result<ExitStatus> run(const State& state, Console& console) {
     document["finished"] = format_rfc3339(point.record.finished);
     if (point.record.parent != RestorePointId{}) document["parent"] = point.record.parent.hex();
     if (point.record.origin != RestorePointId{}) document["origin"] = point.record.origin.hex();
+    if (scattered)
+        document["fragmentation"] = {{"percent", scattered->percent},
+                                     {"bytes", scattered->needed_bytes},
+                                     {"stretches", scattered->reads},
+                                     {"objects", scattered->containers}};
     if (response.held) document["hold"] = json_of(*response.held);
     if (response.deleted) document["deletion"] = json_of(*response.deleted);
     print_json(document);
@@ -79,7 +94,8 @@ Command show_command() {
     command.name = "show";
     command.summary = "all that is known of a restore point";
     command.operands = {{"POINT", "an id, a unique prefix of one, or latest", &state->point}};
-    command.options = state->points.options();
+    command.options = {{"--fragmentation", "", "and how scattered it lies in the repository", &state->fragmentation, {}}};
+    for (Option& option : state->points.options()) command.options.push_back(std::move(option));
     command.state = state;
     command.run = [state](Console& console) { return run(*state, console); };
     return command;

@@ -156,7 +156,8 @@ void Builder::add_policy(const std::string& name) {
     one.synthesis.is_wanted = is_forever;
     one.synthesis.after = duration_of(settings_.text(path + "synthetic_after"));
     one.synthesis.after_backups = settings_.count(path + "synthetic_after_backups");
-    for (const char* key : {"synthetic_after", "synthetic_after_backups"})
+    one.synthesis.at_fragmentation = settings_.count(path + "synthetic_at_fragmentation");
+    for (const char* key : {"synthetic_after", "synthetic_after_backups", "synthetic_at_fragmentation"})
         if (const Setting* setting = settings_.find(path + key); setting != nullptr && !is_forever)
             report(setting->value.place, path + key + ": is for type = \"forever-incremental\"");
     one.schedule_text = text_or_default(path + "schedule", "");

@@ -59,6 +59,8 @@ constexpr ConfigKey keys[] = {
      "`forever-incremental`: a synthetic full is made when the newest full is as old as this"},
     {"policy.*.synthetic_after_backups", T::count, "", "",
      "`forever-incremental`: a synthetic full is made when so many restore points followed the newest full"},
+    {"policy.*.synthetic_at_fragmentation", T::count, "", "",
+     "`forever-incremental`: a synthetic full is made when reading the newest restore point costs so many percent of what a full costs, such as 150"},
     {"policy.*.schedule", T::calendar, "", "", "when `schedule install` has it run, as in `OnCalendar` of systemd"},
     {"policy.*.keep.last", T::count, "", "", "retention: so many of the newest restore points"},
     {"policy.*.keep.hourly", T::count, "", "", "the newest of each of the last so many hours that have any"},

@@ -13,6 +13,7 @@ struct SynthesisRule {
     bool is_wanted = false;
     TimeNs after = 0;            // how old the newest full may become; 0: any age
     unsigned after_backups = 0;  // how many restore points may follow it; 0: any number
+    unsigned at_fragmentation = 0;  // what the newest point's may be, in percent of a full's; 0: any
 };
 
 struct SynthesisPoint {
@@ -26,5 +27,12 @@ std::string synthesis_reason(const std::vector<SynthesisPoint>& points,
                              const std::optional<TimeNs>& last_full,
                              const SynthesisRule& rule,
                              TimeNs now);
+
+// Whether it is worth to find out how fragmented the newest point is: the rule asks, and a point follows the newest full.
+bool asks_fragmentation(const std::vector<SynthesisPoint>& points,
+                        const std::optional<TimeNs>& last_full,
+                        const SynthesisRule& rule);
+// The reason when it is `percent`; empty: none.
+std::string fragmentation_reason(unsigned percent, const SynthesisRule& rule);
 
 }  // namespace holdfast

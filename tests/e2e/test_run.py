@@ -244,6 +244,26 @@ class Run(RunWorld):
         self.assertEqual(types[3], ['f', 'i', 'i', 's'])
         self.assertEqual(types[4], ['f', 'i', 'i', 's', 'i'])
 
+    def test_synthetic_at_fragmentation(self):
+        self.configure(self.repository() + self.source_text() +
+                       '[policy.nightly]\ntype = "forever-incremental"\nsynthetic_at_fragmentation = 150\n')
+        rng, percents = random.Random(3), []
+        for day in range(1, 9):
+            for i in range(240 if day == 1 else 40):
+                self.write('file%03d' % (i if day == 1 else rng.randrange(240)), rng.randbytes(20_000))
+            self.settle()
+            document = self.run_all('--time', '2026-03-%02d' % day)
+            shown = self.run_program(['-r', 'main', '--json', 'show', '--fragmentation', 'latest']).json
+            percents.append((shown['fragmentation']['percent'], shown['type']))
+            if shown['type'] == 'synthetic-full':
+                made = [step for step in document['steps'] if step['kind'] == 'synthesize'][0]
+                self.assertIn('% of what a full does', made['detail'])
+                break
+        self.assertEqual([kind for _, kind in percents[:3]], ['full', 'incremental', 'incremental'])
+        self.assertEqual(percents[-1][1], 'synthetic-full')
+        self.assertLess(percents[-1][0], max(percent for percent, _ in percents[:-1]))
+        self.assertTrue(all(percent < 150 for percent, _ in percents), percents)
+
     def test_copies(self):
         self.configure(self.repository() + self.repository('second') + self.source_text() +
                        '[policy.nightly]\ntype = "forever-incremental"\nsynthetic_after_backups = 2\n'
