@@ -113,6 +113,46 @@ TEST_F(LocksTest, ACheckTellsWhatIsNotLocked) {
     EXPECT_EQ(check_locks(*test_.repository, progress, {})->unprotected_count, all.objects);
 }
 
+// A client does not extend what its incremental points need of older sessions; a prune of a reader does.
+TEST_F(LocksTest, APruneExtendsForWriteOnlyClients) {
+    KeySlotRecord slot;
+    const SecretKey secret(test_.random.array<32>());
+    slot.role = KeyRole::writer;
+    slot.id = key_slot_id_of(secret, slot.type);
+    const Keyring& keyring = test_.repository->keyring();
+    lock_key_slot(slot, secret, keyring.full().writer_master, keyring.repository());
+    certify_key_slot(slot, secret, keyring.epoch(), keyring.full().signing_key(), keyring.repository());
+    ASSERT_TRUE(write_key_slot(*test_.storage, slot, keyring.repository(), test_.random).ok());
+    ClientRecord known;
+    known.id = slot.id;
+    known.verify_key = slot.certificate->verify_key;
+    ASSERT_TRUE(write_client(*test_.storage, keyring, known, test_.random).ok());
+    const TemporaryDirectory client_cache;
+    for (int i = 0; i < 12; ++i) {
+        gardener_.change(tree_, 4);
+        test_.clock.advance(5 * day);
+        Unlock unlock;
+        unlock.key_file = secret;
+        auto storage = std::make_unique<HookedStorage>(test_.storage, [](std::string_view, const std::string&) { return ok_status(); });
+        const auto client = Repository::open(std::move(storage), unlock, client_cache.path(), test_.clock, test_.random).value();
+        ModelSource source(tree_);
+        BackupOptions options;
+        options.host = "host";
+        options.name = "name";
+        options.type = BackupType::incremental;
+        Progress progress;
+        ASSERT_TRUE(run_backup(*client, source, options, progress, {}).ok());
+        const auto pruned = prune();
+        ASSERT_TRUE(pruned.ok()) << pruned.error().describe();
+        // Of the newest one.
+        made_.clear();
+        const auto points = test_.repository->points(std::nullopt).value();
+        for (const PointInfo& point : points) made_[point.id] = 0;
+        made_[test_.latest().id] = test_.clock.now();
+        expect_protected();
+    }
+}
+
 TEST_F(LocksTest, AStorageWithoutLocksIsRefused) {
     MemoryStorage plain;
     const auto made = Repository::init(plain, nullptr, std::nullopt, Repository::keep_nothing, test_.clock, test_.random,

@@ -41,13 +41,15 @@ std::optional<TimeNs> read_due(const std::string& path) {
 }
 
 // Names of the containers that the tree needs and that other sessions have stored.
-Result<std::set<std::string>> containers_of(Repository& repository, const RestorePointRecord& record) {
+Result<std::set<std::string>> containers_of(Repository& repository,
+                                            const RestorePointRecord& record,
+                                            const Index::Containers& gone) {
     HF_TRY(Index* const index, repository.index());
     HF_TRY(ChunkReader* const chunks, repository.chunks());
     std::set<std::string> names;
     ChunkMarker marker(*index, *chunks, repository.keyring());
     marker.on_mark = [&](const ChunkId& id, const ChunkRange& part) -> Status {
-        HF_TRY(const LocatedChunk chunk, index->locate(id, part));
+        HF_TRY(const LocatedChunk chunk, index->locate(id, part, gone));
         if (chunk.container.session != record.session) names.insert(container_name(chunk.container));
         return {};
     };
@@ -87,9 +89,8 @@ Status lock_what_is_stored(Storage& storage, const LockRules& rules) {
     return {};
 }
 
-Status extend_locks(Repository& repository, const RestorePointRecord& record) {
+Status extend_locks(Repository& repository, const RestorePointRecord& record, const Index::Containers& gone) {
     const LockRules& rules = repository.config().lock;
-    // A write-only client cannot read what others have stored: the next prune of a reader extends it.
     if (rules.mode == LockRules::Mode::none || repository.keyring().role() == KeyRole::writer) return {};
     RetentionLock* const retention = repository.storage().retention();
     if (retention == nullptr) return without_locks(repository.storage());
@@ -100,7 +101,7 @@ Status extend_locks(Repository& repository, const RestorePointRecord& record) {
         // A clock that was wrong must not put it off for ever.
         if (due && now < *due && *due - now <= rules.generation) return {};
     }
-    HF_TRY(std::set<std::string> names, containers_of(repository, record));
+    HF_TRY(std::set<std::string> names, containers_of(repository, record, gone));
     for (const char* const name : {"config", "config.2"}) names.insert(name);
     for (const std::string_view folder : key_folders) {
         HF_TRY(const auto objects, list_objects(repository.storage(), std::string(folder)));

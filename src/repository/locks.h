@@ -20,8 +20,10 @@ Status lock_what_is_stored(Storage& storage, const LockRules& rules);
 // Has everything that a committed restore point needs stay for the period of the rules from now on: its containers,
 // the keys, the configuration. What was stored by the session itself is locked long enough, and so is all that was
 // extended less than a generation ago, which the local cache knows; otherwise the tree is marked, and its containers
-// are extended, one request each. Errors: corrupt when the tree is damaged; of the storage.
-Status extend_locks(Repository& repository, const RestorePointRecord& record);
+// are extended, one request each; those of `gone` are no places any more. A write-only client extends nothing, for it
+// cannot read what others have stored: a prune of a reader does it for the newest point of each source of clients.
+// Errors: corrupt when the tree is damaged; of the storage.
+Status extend_locks(Repository& repository, const RestorePointRecord& record, const Index::Containers& gone = {});
 
 struct LockReport {
     std::uint64_t objects = 0;       // that are to be locked

@@ -4,6 +4,7 @@
 #include "base/first_error.h"
 #include "base/worker_pool.h"
 #include "repository/fragment_merger.h"
+#include "repository/locks.h"
 #include "repository/marks.h"
 #include "repository/pruner.h"
 #include "repository/thinning.h"
@@ -407,6 +408,18 @@ Status Prune::bury() {
     return {};
 }
 
+// Write-only clients extend no locks; what their sources need to be restored as they are now stays by this.
+Status Prune::extend_locks_of_clients() {
+    std::map<SourceId, const PointInfo*> newest;
+    for (const PointInfo& point : staying_) {
+        if (!point.is_claim || point.is_deleted || point.is_unverified || point.is_incomplete || point.is_damaged) continue;
+        const PointInfo*& known = newest[point.source];
+        if (known == nullptr || point.inverted_time < known->inverted_time) known = &point;
+    }
+    for (const auto& [source, point] : newest) HF_TRY_STATUS(extend_locks(repository_, point->record, condemned_));
+    return {};
+}
+
 // A session that has given back its lease looks for its fence no more, or finds its point verified, or gone.
 Status Prune::remove_old_fences() {
     for (const SessionId& session : old_fences_) HF_TRY_STATUS(remove_fence(repository_, session));
@@ -440,6 +453,7 @@ Status Prune::execute() {
     HF_TRY_STATUS(bury());
     HF_TRY_STATUS(remove_old_fences());
     HF_TRY_STATUS(repository_.remove_stray_marks());
+    HF_TRY_STATUS(extend_locks_of_clients());
     report_.written_bytes += session_->stored_bytes();
     std::set<ObjectId> waiting;
     for (const Tombstone& tombstone : tombstones_)

@@ -77,6 +77,7 @@ class Prune {
     Status bury(const Tombstone& tombstone, const std::set<ObjectId>& done);
     Status bury();
     Status remove_old_fences();
+    Status extend_locks_of_clients();
 
     Repository& repository_;
     Storage& storage_;
