@@ -185,7 +185,11 @@ Status revoke_key(const AccessRequest& access, const std::string& id) {
     HF_TRY(const KeySlotRecord slot, select_key_to_go(*repository, id));
     // In this order: a key whose slot is left is revoked all the same.
     HF_TRY_STATUS(make_epoch(*repository, slot.id));
-    return remove_slot(*repository, slot);
+    const Status removed = remove_key_slot(repository->storage(), slot.id);
+    // A slot that the storage has locked stays until that is over; the key opens nothing that is written from now on.
+    const bool is_done = removed.ok() || removed.error().code() == ErrorCode::refused;
+    if (!is_done) return removed;
+    return close_client(*repository, slot);
 }
 
 Status rotate_keys(const AccessRequest& access) {

@@ -426,6 +426,18 @@ Status Prune::remove_old_fences() {
     return {};
 }
 
+// What `init` has tried the storage's locks with.
+Status Prune::remove_probes() {
+    if (repository_.config().lock.mode == LockRules::Mode::none) return {};
+    HF_TRY(const auto probes, list_objects(storage_, probe_folder));
+    for (const ObjectInfo& info : probes) {
+        const Status removed = storage_.remove(info.name);
+        // The minute is not over.
+        if (!removed.ok() && removed.error().code() != ErrorCode::refused) return removed;
+    }
+    return {};
+}
+
 Result<PruneReport> Prune::run() {
     HF_TRY(session_, WriteSession::begin(repository_, identity_));
     const Status done = execute();
@@ -454,6 +466,7 @@ Status Prune::execute() {
     HF_TRY_STATUS(remove_old_fences());
     HF_TRY_STATUS(repository_.remove_stray_marks());
     HF_TRY_STATUS(extend_locks_of_clients());
+    HF_TRY_STATUS(remove_probes());
     report_.written_bytes += session_->stored_bytes();
     std::set<ObjectId> waiting;
     for (const Tombstone& tombstone : tombstones_)

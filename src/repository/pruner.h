@@ -78,6 +78,7 @@ class Prune {
     Status bury();
     Status remove_old_fences();
     Status extend_locks_of_clients();
+    Status remove_probes();
 
     Repository& repository_;
     Storage& storage_;

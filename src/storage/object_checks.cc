@@ -7,7 +7,7 @@ namespace holdfast {
 Status check_empty(Storage& storage) {
     bool is_empty = true;
     HF_TRY_STATUS(storage.list("", [&is_empty](const ObjectInfo& info) {
-        is_empty = info.name.starts_with("keys/") || info.name.starts_with("probes/");
+        is_empty = info.name.starts_with("keys/") || info.name.starts_with(probe_folder);
         return is_empty;
     }));
     if (!is_empty) return Error(ErrorCode::already_exists, storage.description() + ": is not empty");

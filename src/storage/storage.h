@@ -35,6 +35,9 @@ enum class LockMode : std::uint8_t {
     compliance = 2,  // nobody may
 };
 
+// Below this are objects that locks were tried with.
+inline constexpr char probe_folder[] = "probes/";
+
 // A storage's promise that objects stay, whoever asks for their removal. Thread-safe.
 class RetentionLock {
   public:

@@ -71,6 +71,18 @@ class Locks(S3World):
         self.run_program(['undelete', points[0]])
         self.assert_all_restores(points, 'target')
 
+    def test_a_key_whose_slot_is_locked_is_revoked(self):
+        self.locked()
+        self.run_program(['key', 'add', '--new-key-file', self.path('stolen'), '--label', 'stolen'])
+        stolen, = (key['id'] for key in self.run_program(['--json', 'key', 'list']).json['keys'] if key['label'] == 'stolen')
+        self.run_program(['key', 'remove', stolen], expect=15)
+        self.run_program(['key', 'revoke', stolen])
+        listed = {key['id']: key['revoked'] for key in self.run_program(['--json', 'key', 'list']).json['keys']}
+        self.assertTrue(listed[stolen])
+        self.change()
+        self.run_program(['--key-file', self.path('stolen'), 'list'], expect=(12, 13), env={'HOLDFAST_CACHE_DIR': self.path('his')})
+        self.restore('latest', self.path('target'))
+
     def test_what_only_pretends_is_refused(self):
         self.ask('PUT', self.bucket)  # without object lock
         error = self.init('--lock', '1d', expect=1).err

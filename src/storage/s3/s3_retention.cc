@@ -96,7 +96,7 @@ Status S3Retention::prove(LockMode mode) {
 
 // A locked version must say that it is locked, and stay when its removal is asked for.
 Status S3Retention::prove_lock(LockMode mode) {
-    const std::string name = "probes/" + to_hex(system_random().array<16>());
+    const std::string name = probe_folder + to_hex(system_random().array<16>());
     S3Request put = request_for("PUT", name, "");
     put.query.clear();
     const std::string text = "locked for a minute, to see whether locks hold";
@@ -120,7 +120,7 @@ Status S3Retention::prove_lock(LockMode mode) {
 
 // What is not to be locked must not be: leases would stay, and be paid for, for as long as the lock.
 Status S3Retention::prove_no_default() {
-    const std::string name = "probes/" + to_hex(system_random().array<16>());
+    const std::string name = probe_folder + to_hex(system_random().array<16>());
     S3Request put = request_for("PUT", name, "");
     put.query.clear();
     const auto stored = client_.call(std::move(put));
