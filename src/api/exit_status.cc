@@ -27,7 +27,8 @@ std::span<const ExitStatusText> exit_status_texts() {
 ExitStatus exit_status_of(ErrorCode code) {
     switch (code) {
         case ErrorCode::invalid_argument: return ExitStatus::usage;
-        case ErrorCode::conflict: return ExitStatus::busy;
+        case ErrorCode::conflict:
+        case ErrorCode::frozen: return ExitStatus::busy;
         case ErrorCode::wrong_key: return ExitStatus::wrong_key;
         case ErrorCode::corrupt: return ExitStatus::damaged;
         case ErrorCode::out_of_space: return ExitStatus::no_space;

@@ -24,6 +24,7 @@ TEST(ExitStatus, OfErrors) {
     EXPECT_EQ(exit_status_of(Error(ErrorCode::not_found, "no repository at /x")), ExitStatus::no_repository);
     EXPECT_EQ(exit_status_of(Error(ErrorCode::not_found, "no such point")), ExitStatus::failed);
     EXPECT_EQ(exit_status_of(Error(ErrorCode::conflict, "")), ExitStatus::busy);
+    EXPECT_EQ(exit_status_of(Error(ErrorCode::frozen, "")), ExitStatus::busy);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ std::string_view error_code_name(ErrorCode code) {
         case ErrorCode::internal: return "internal";
         case ErrorCode::wrong_key: return "wrong_key";
         case ErrorCode::refused: return "refused";
+        case ErrorCode::frozen: return "frozen";
     }
     return "internal";
 }

@@ -29,6 +29,7 @@ enum class ErrorCode : std::uint8_t {
     internal = 11,
     wrong_key = 12,
     refused = 13,
+    frozen = 14,  // in an archive class, and to be asked for first (storage/cold_tier.h)
 };
 
 std::string_view error_code_name(ErrorCode code);

@@ -52,6 +52,7 @@ Result<S3Object> parse_object(const XmlElement& element, bool is_encoded, HasCon
         object.bytes = *bytes;
     }
     object.etag = plain_etag(element.child_text("ETag"));
+    object.storage_class = element.child_text("StorageClass");
     if (const std::string modified = element.child_text("LastModified"); !modified.empty()) {
         HF_TRY(object.modified, parse_rfc3339(modified));
     }

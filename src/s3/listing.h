@@ -16,6 +16,7 @@ struct S3Object {
     std::uint64_t bytes = 0;
     std::string etag;  // without quotation marks; empty when the service tells none
     TimeNs modified = 0;
+    std::string storage_class{};  // empty when the service tells none
 };
 
 struct S3ListingPage {

@@ -17,7 +17,7 @@ struct KnownError {
     ErrorCode means;
 };
 // Codes that say something else than the status does.
-constexpr std::array<KnownError, 19> known_errors{{
+constexpr std::array<KnownError, 21> known_errors{{
     {"NoSuchBucket", ErrorCode::not_found},
     {"BadDigest", ErrorCode::unavailable},
     {"XAmzContentSHA256Mismatch", ErrorCode::unavailable},
@@ -37,6 +37,8 @@ constexpr std::array<KnownError, 19> known_errors{{
     {"NotImplemented", ErrorCode::unsupported},
     {"BucketAlreadyOwnedByYou", ErrorCode::already_exists},
     {"BucketAlreadyExists", ErrorCode::already_exists},
+    {"RestoreAlreadyInProgress", ErrorCode::already_exists},
+    {"InvalidObjectState", ErrorCode::frozen},
 }};
 
 ErrorCode code_of(int status, const std::string& code) {

@@ -33,7 +33,8 @@ class S3Call;
 //
 // Errors of a request: not_found (no such key, upload or bucket), already_exists (a condition does not hold),
 // permission_denied, out_of_space (a quota), corrupt (a range beyond the end, an answer that is no answer),
-// unsupported, unavailable (after all tries), refused (an object lock), cancelled, invalid_argument.
+// unsupported, unavailable (after all tries), refused (an object lock), frozen (in an archive class), cancelled,
+// invalid_argument.
 class S3Client {
   public:
     static Result<std::unique_ptr<S3Client>> open(S3Location location,

@@ -5,6 +5,8 @@
 #include <map>
 
 #include "crypto/sha256.h"
+#include "http/http_date.h"
+#include "s3/archive.h"
 #include "s3/listing.h"
 #include "s3/key_path.h"
 #include "s3/location.h"
@@ -307,6 +309,61 @@ TEST(ObjectAttributesTest, ComeFromHeadersAndGoBack) {
     EXPECT_EQ(headers_of({"user.s3.meta.a\nb", "c"}).error().code(), ErrorCode::invalid_argument);
 }
 
+TEST(ArchiveTest, TheHeaderOfARestoreIsRead) {
+    const RestoreHeader ongoing = parse_restore_header("ongoing-request=\"true\"").value();
+    EXPECT_TRUE(ongoing.is_ongoing);
+    EXPECT_FALSE(ongoing.expiry.has_value());
+    const std::string date = "Fri, 21 Dec 2012 00:00:00 GMT";
+    for (const std::string& text : {"ongoing-request=\"false\", expiry-date=\"" + date + '"',
+                                    "expiry-date=\"" + date + "\",ongoing-request=\"false\"",
+                                    " ongoing-request=\"false\",  expiry-date=\"" + date + "\", new=\"x\" "}) {
+        const auto done = parse_restore_header(text);
+        ASSERT_TRUE(done.ok()) << text;
+        EXPECT_FALSE(done->is_ongoing);
+        EXPECT_EQ(done->expiry, parse_rfc3339("2012-12-21").value());
+    }
+    for (const char* const text : {"", " ", ",", "x", "ongoing-request", "ongoing-request=", "ongoing-request=\"", "ongoing-request=\"true",
+                                   "ongoing-request=\"maybe\"", "ongoing-request=true", "expiry-date=\"Fri, 21 Dec 2012 00:00:00 GMT\"",
+                                   "ongoing-request=\"false\", expiry-date=\"soon\"", "ongoing-request=\"false\", x"})
+        EXPECT_EQ(parse_restore_header(text).error().code(), ErrorCode::unsupported) << text;
+}
+
+TEST(ArchiveTest, NoHeaderOfARestoreIsReadBeyondItsEnd) {
+    rc::check([] {
+        const auto piece = rc::gen::element<std::string>("ongoing-request", "expiry-date", "=", "\"", "true", "false", ",", " ",
+                                                         "Fri, 21 Dec 2012 00:00:00 GMT", std::string("\0", 1), "x");
+        std::string text;
+        for (const std::string& one : *rc::gen::container<std::vector<std::string>>(piece)) text += one;
+        const auto header = parse_restore_header(text);
+        RC_ASSERT(header.ok() || header.error().code() == ErrorCode::unsupported);
+    });
+}
+
+TEST(ArchiveTest, WhatAnAnswerTells) {
+    const auto state_of = [](std::vector<HttpHeader> headers) {
+        HttpResponse response;
+        response.headers = std::move(headers);
+        return archive_state_of(response).value();
+    };
+    EXPECT_FALSE(state_of({}).is_archived);
+    EXPECT_FALSE(state_of({{"x-amz-storage-class", "GLACIER_IR"}}).is_archived);
+    EXPECT_FALSE(state_of({{"x-amz-storage-class", "INTELLIGENT_TIERING"}}).is_archived);
+    for (const char* const name : {"GLACIER", "DEEP_ARCHIVE", "COLD"})
+        EXPECT_TRUE(state_of({{"x-amz-storage-class", name}}).is_archived) << name;
+    const ArchiveState obs = state_of({{"x-obs-storage-class", "COLD"}, {"x-obs-restore", "ongoing-request=\"true\""}});
+    EXPECT_TRUE(obs.is_archived && obs.restore->is_ongoing && !obs.is_tiered);
+    const ArchiveState tiered = state_of({{"x-amz-storage-class", "INTELLIGENT_TIERING"}, {"x-amz-archive-status", "ARCHIVE_ACCESS"}});
+    EXPECT_TRUE(tiered.is_archived && tiered.is_tiered && !tiered.restore);
+    EXPECT_TRUE(may_be_archived("INTELLIGENT_TIERING") && may_be_archived("GLACIER") && !may_be_archived("STANDARD_IA"));
+}
+
+TEST(ArchiveTest, ARequestToRestore) {
+    EXPECT_EQ(restore_request_body(RestoreTier::bulk, 3),
+              "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>3</Days><GlacierJobParameters><Tier>Bulk"
+              "</Tier></GlacierJobParameters></RestoreRequest>");
+    EXPECT_EQ(restore_request_body(RestoreTier::expedited, 0).find("Days"), std::string::npos);
+}
+
 TEST(S3ListingTest, VersionsAreRead) {
     const std::string body =
         "<ListVersionsResult><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextKeyMarker>p%2Fb</NextKeyMarker>"
@@ -321,6 +378,7 @@ TEST(S3ListingTest, VersionsAreRead) {
     EXPECT_TRUE(page->versions[0].is_delete_marker && page->versions[0].is_latest);
     EXPECT_EQ(page->versions[1].object.etag, "t");
     EXPECT_EQ(page->versions[1].object.bytes, 7u);
+    EXPECT_EQ(page->versions[1].object.storage_class, "");
     EXPECT_EQ(page->versions[1].object.modified, parse_rfc3339("2026-01-02T03:04:05.678Z").value());
     EXPECT_EQ(page->next_key, "p/b");
     EXPECT_EQ(parse_version_listing(as_bytes(body), "q/").error().code(), ErrorCode::corrupt);

@@ -25,6 +25,8 @@ Result<bool> is_stored(Storage& storage, const std::string& name, ByteSpan data)
         const ByteSpan expected = data.subspan(offset, std::min(piece.size(), data.size() - offset));
         const auto got = storage.read_some(name, offset, MutableByteSpan(piece).first(expected.size()));
         if (!got.ok() && got.error().code() == ErrorCode::not_found) return false;
+        // Packs, whose names are random: its size has to do.
+        if (!got.ok() && got.error().code() == ErrorCode::frozen) return true;
         if (!got.ok()) return got.error();
         if (*got != expected.size() || !std::equal(expected.begin(), expected.end(), piece.begin())) return false;
         offset += expected.size();

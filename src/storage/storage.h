@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/environment.h"
 #include "base/result.h"
+#include "storage/cold_tier.h"
 
 namespace holdfast {
 
@@ -84,6 +85,8 @@ class Storage {
     virtual StorageTraits traits() const { return {}; }
     // Null when it has no locks. Lives as long as the storage.
     virtual RetentionLock* retention() { return nullptr; }
+    // Null when all of it can be read at any time. Lives as long as the storage.
+    virtual ColdTier* cold_tier() { return nullptr; }
     // Stores a whole object if its name is free. Errors: already_exists, out_of_space, ....
     virtual Status put(const std::string& name, ByteSpan data, Durability durability) = 0;
     virtual Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) = 0;
@@ -98,7 +101,8 @@ class Storage {
 
     // Fills `out` from `offset` on. Errors: not_found; corrupt when the object ends before.
     Status read(const std::string& name, std::uint64_t offset, MutableByteSpan out);
-    // As much of that as there is, from `offset` on; 0 when the object ends before. Errors: not_found.
+    // As much of that as there is, from `offset` on; 0 when the object ends before. Errors: not_found; frozen, as for
+    // all that read.
     virtual Result<std::size_t> read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) = 0;
     // The whole object, in one request. Errors: not_found; corrupt when it is larger than
     // `limit_bytes`.

@@ -26,13 +26,28 @@ class Answer:
             return None
 
 
+def authorization(method, path, query, headers, access_key, secret_key, region):
+    """The value of the header Authorization. `path` and `query` are encoded, the query sorted; all of `headers` are signed,
+    names in small letters, x-amz-date and x-amz-content-sha256 among them."""
+    day = headers['x-amz-date'][:8]
+    names = ';'.join(sorted(headers))
+    canonical = '\n'.join([method, path, query, ''.join('%s:%s\n' % (n, headers[n]) for n in sorted(headers)), names,
+                           headers['x-amz-content-sha256']])
+    scope = '%s/%s/s3/aws4_request' % (day, region)
+    text = '\n'.join(['AWS4-HMAC-SHA256', headers['x-amz-date'], scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    secret = ('AWS4' + secret_key).encode()
+    for part in (day, region, 's3', 'aws4_request'):
+        secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+    return 'AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s' % (access_key, scope, names, signature)
+
+
 class S3Requester:
     def __init__(self, port, access_key, secret_key, region='us-east-1'):
         self.port, self.access_key, self.secret_key, self.region = port, access_key, secret_key, region
 
     def __call__(self, method, bucket, key='', query=None, headers=None, body=b''):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        time, day = now.strftime('%Y%m%dT%H%M%SZ'), now.strftime('%Y%m%d')
+        time = datetime.datetime.now(datetime.timezone.utc).strftime('%Y%m%dT%H%M%SZ')
         path = '/' + urllib.parse.quote(bucket + ('/' + key if key else ''), safe='/-_.~')
         encoded = '&'.join(sorted('%s=%s' % (urllib.parse.quote(n, safe='-_.~'), urllib.parse.quote(v, safe='-_.~'))
                                   for n, v in (query or {}).items()))
@@ -40,17 +55,7 @@ class S3Requester:
         payload = hashlib.sha256(body).hexdigest()
         signed = {**{n.lower(): v for n, v in (headers or {}).items()}, 'host': host, 'x-amz-date': time,
                   'x-amz-content-sha256': payload}
-        names = ';'.join(sorted(signed))
-        canonical = '\n'.join([method, path, encoded, ''.join('%s:%s\n' % (n, signed[n]) for n in sorted(signed)), names,
-                               payload])
-        scope = '%s/%s/s3/aws4_request' % (day, self.region)
-        text = '\n'.join(['AWS4-HMAC-SHA256', time, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-        secret = ('AWS4' + self.secret_key).encode()
-        for part in (day, self.region, 's3', 'aws4_request'):
-            secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
-        signature = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-        signed['Authorization'] = 'AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s' % (
-            self.access_key, scope, names, signature)
+        signed['Authorization'] = authorization(method, path, encoded, signed, self.access_key, self.secret_key, self.region)
         connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=30)
         try:
             connection.request(method, path + ('?' + encoded if encoded else ''), body, signed)

@@ -24,6 +24,7 @@ class CachedStorage final : public Storage {
     std::string description() const override { return storage_.description(); }
     StorageTraits traits() const override { return storage_.traits(); }
     RetentionLock* retention() override { return storage_.retention(); }
+    ColdTier* cold_tier() override { return storage_.cold_tier(); }
     Status put(const std::string& name, ByteSpan data, Durability durability) override {
         return storage_.put(name, data, durability);
     }

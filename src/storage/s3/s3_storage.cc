@@ -132,6 +132,7 @@ Result<HttpResponse> S3Storage::fetch(const S3Request& request, const std::strin
             sent.query = {{"versionId", first->id}};
         }
         auto response = client_->call(std::move(sent));
+        if (!response.ok() && response.error().code() == ErrorCode::frozen) return cold_tier_.frozen(name);
         // What was known of it is no more: somebody has removed that version.
         if (are_kept && !response.ok() && response.error().code() == ErrorCode::not_found && !has_forgotten) {
             versions_.forget(name);

@@ -3,6 +3,7 @@
 
 #include "s3/s3_client.h"
 #include "s3/upload.h"
+#include "storage/s3/s3_cold_tier.h"
 #include "storage/s3/s3_retention.h"
 #include "storage/s3/s3_versions.h"
 #include "storage/storage.h"
@@ -22,6 +23,7 @@ class S3Storage final : public Storage {
     std::string description() const override { return client_->location().description(); }
     StorageTraits traits() const override { return {.is_remote = true}; }
     RetentionLock* retention() override { return &retention_; }
+    ColdTier* cold_tier() override { return &cold_tier_; }
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
@@ -40,7 +42,7 @@ class S3Storage final : public Storage {
     enum class Existing : std::uint8_t { refuse, replace };
 
     explicit S3Storage(std::unique_ptr<S3Client> client)
-        : client_(std::move(client)), versions_(*client_), retention_(*client_, versions_) {}
+        : client_(std::move(client)), versions_(*client_), retention_(*client_, versions_), cold_tier_(*client_, versions_) {}
     std::vector<HttpHeader> headers_for(const std::string& name) const;
     S3UploadOptions upload_options(const std::string& name, Existing existing);
     Result<HttpResponse> fetch(const S3Request& request, const std::string& name);
@@ -54,6 +56,7 @@ class S3Storage final : public Storage {
     const std::unique_ptr<S3Client> client_;
     S3Versions versions_;
     S3Retention retention_;
+    S3ColdTier cold_tier_;
     std::mutex mutex_;  // guards what follows
     bool has_looked_for_uploads_ = false;
 };

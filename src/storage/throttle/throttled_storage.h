@@ -36,6 +36,7 @@ class ThrottledStorage final : public Storage {
     std::string description() const override { return inner_->description(); }
     StorageTraits traits() const override { return inner_->traits(); }
     RetentionLock* retention() override { return inner_->retention(); }
+    ColdTier* cold_tier() override { return inner_->cold_tier(); }
     Status put(const std::string& name, ByteSpan data, Durability durability) override;
     Result<std::unique_ptr<ObjectWriter>> begin(const std::string& name) override;
     Result<std::unique_ptr<ObjectWriter>> begin_again(const std::string& name) override;
