@@ -83,6 +83,8 @@ Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std
     response.never_read_bytes = report.never_read_bytes;
     response.oldest_read = report.oldest_read;
     response.not_kept = keep(*repository, request, response);
+    response.frozen_packs = report.frozen_packs;
+    response.frozen_bytes = report.frozen_bytes;
     response.seconds = static_cast<double>(system_clock().monotonic() - start) / ns_per_second;
     return response;
 }

@@ -28,6 +28,8 @@ struct CheckResponse {
     // oldest_read.
     std::uint64_t data_bytes = 0, never_read_bytes = 0;
     std::optional<TimeNs> oldest_read;
+    // Packs that are there, and frozen in an archive class: not read, and no damage.
+    std::uint64_t frozen_packs = 0, frozen_bytes = 0;
     // With locks: objects that are to be locked; those that are not, which are problems; when the first of the others
     // may go.
     std::uint64_t locked_objects = 0, unprotected_count = 0;

@@ -104,6 +104,7 @@ void add_plan(const PrunePlan& plan, PruneResponse& response) {
     keep_locked(plan, response);
     response.points_locked = plan.locked_points.size();
     response.bytes_locked = plan.locked_bytes;
+    response.bytes_archived = plan.archived_bytes;
     response.points_removed = plan.removed_points.size();
     response.live_bytes = plan.live_bytes;
     response.dead_bytes = plan.dead_bytes;

@@ -39,6 +39,8 @@ struct PruneResponse {
     std::uint64_t bytes_reclaimed = 0;  // a dry run's: what it would be
     // Points that would go, and objects that nobody needs, which the storage's locks keep.
     std::uint64_t points_locked = 0, bytes_locked = 0;
+    // That nobody needs, in packs of an archive class: they go when nobody needs any of them.
+    std::uint64_t bytes_archived = 0;
     std::uint64_t bytes_waiting = 0;    // until these sessions have ended
     std::vector<std::string> waiting_for;
     double seconds = 0;

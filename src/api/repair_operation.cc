@@ -26,6 +26,7 @@ Result<RepairResponse> repair(const RepairRequest& request, Progress& progress, 
     response.bytes_read = report.read_bytes;
     response.mended = std::move(report.mended);
     response.beyond_mending = std::move(report.beyond_mending);
+    response.frozen_objects = report.frozen_objects;
     response.indexed_packs = report.indexed_packs;
     response.salvaged_chunks = report.salvaged_chunks;
     response.lost_chunks = report.lost_chunks;

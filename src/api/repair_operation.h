@@ -18,6 +18,7 @@ struct RepairRequest {
 struct RepairResponse {
     std::uint64_t objects = 0, bytes_read = 0;
     std::vector<std::string> mended, beyond_mending;  // names of objects
+    std::uint64_t frozen_objects = 0;  // not read
     std::uint64_t indexed_packs = 0, salvaged_chunks = 0, lost_chunks = 0, fetched_chunks = 0;
     std::uint64_t problem_count = 0;
     std::vector<std::string> problems;           // what is still not whole; the first 1,000

@@ -20,6 +20,8 @@ nlohmann::json json_of(const CheckResponse& r, bool reads_data, bool asks_locks)
             {"newer_texts", r.newer},
             {"damaged_restore_points", r.damaged_points},
             {"kept", r.not_kept.empty()},
+            {"frozen_packs", r.frozen_packs},
+            {"frozen_bytes", r.frozen_bytes},
             {"seconds", r.seconds}};
     if (asks_locks) {
         document["lockable_objects"] = r.locked_objects;
@@ -78,6 +80,9 @@ Result<ExitStatus> run(CheckRequest request, Console& console) {
                        format_count(response->chunks) + " chunks, " +
                        format_count(response->points) + " restore points, read " +
                        format_bytes(response->bytes_read));
+        if (!console.quiet && response->frozen_packs != 0)
+            print_line(format_count(response->frozen_packs) + " packs (" + format_bytes(response->frozen_bytes) +
+                       ") are frozen in an archive class: they are there, and nothing of them was read");
         if (!console.quiet && !request.read_data.empty()) print_line(reads(*response));
         for (const std::string& name : response->unprotected) print_warning("not locked: " + printable(name));
         if (!console.quiet && request.locks) print_line(locks(*response));

@@ -67,6 +67,7 @@ nlohmann::json json_of(const PruneResponse& r, bool dry_run) {
             {"bytes_reclaimed", r.bytes_reclaimed},
             {"locked_restore_points", r.points_locked},
             {"bytes_locked", r.bytes_locked},
+            {"bytes_archived", r.bytes_archived},
             {"bytes_waiting", r.bytes_waiting},
             {"waiting_for", r.waiting_for},
             {"seconds", r.seconds}};
@@ -89,6 +90,9 @@ void print_sum(const PruneResponse& r, bool dry_run) {
     if (r.points_locked != 0 || r.bytes_locked != 0)
         print_line(format_count(r.points_locked) + " restore points, and " + format_bytes(r.bytes_locked) +
                    " that nobody needs, are locked and stay until then");
+    if (r.bytes_archived != 0)
+        print_line(format_bytes(r.bytes_archived) + " that nobody needs stay in packs of an archive class, each until "
+                   "nobody needs any of it");
     if (r.bytes_waiting != 0)
         print_line(format_bytes(r.bytes_waiting) + " more wait until backups that run now have ended (" +
                    printable(joined(r.waiting_for)) + "): the next prune takes them");

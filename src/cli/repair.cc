@@ -20,6 +20,7 @@ nlohmann::json json_of(const RepairResponse& r, bool dry_run) {
             {"bytes_read", r.bytes_read},
             {"mended", r.mended},
             {"beyond_mending", r.beyond_mending},
+            {"frozen", r.frozen_objects},
             {"indexed_packs", r.indexed_packs},
             {"salvaged_chunks", r.salvaged_chunks},
             {"lost_chunks", r.lost_chunks},
@@ -52,12 +53,14 @@ void print_sum(const RepairResponse& r, bool dry_run) {
     if (r.fetched_chunks != 0)
         line += ", " + format_count(r.fetched_chunks) + " chunks " + would +
                 "taken from the other repository";
+    if (r.frozen_objects != 0)
+        line += ", " + format_count(r.frozen_objects) + " frozen in an archive class and not read";
     print_line(line);
     if (!r.incomplete_points.empty())
         print_line("The next backup of each source reads it whole, and stores again what it still has of "
                    "what is lost; run repair again then.");
     else if (!dry_run && r.problem_count == 0)
-        print_line("the repository is whole");
+        print_line(r.frozen_objects == 0 ? "the repository is whole" : "what could be read is whole");
 }
 
 Result<ExitStatus> run(State& state, Console& console) {

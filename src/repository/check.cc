@@ -44,6 +44,7 @@ class Check {
         Container container;
         std::vector<ChunkLocation> chunks;  // as the index has them
         bool is_to_be_read = false;         // within the budget
+        bool is_frozen = false;
     };
 
     void problem(const std::string& what);
@@ -51,6 +52,8 @@ class Check {
     void problem(const Error& error);
     Status cancelled() const;
     Status collect_containers();
+    Status find_frozen();
+    void frozen(const StoredContainer& stored);
     std::vector<StoredContainer*> in_order(const CheckLog& log);
     void check_containers();
     void check_container(const StoredContainer& stored);
@@ -143,6 +146,29 @@ Status Check::collect_containers() {
     return {};
 }
 
+// Where anything may be frozen, which is known without a request.
+Status Check::find_frozen() {
+    ColdTier* const tier = repository_.storage().cold_tier();
+    if (tier == nullptr || !tier->may_be_frozen()) return {};
+    std::map<std::string, StoredContainer*> packs;
+    std::vector<std::string> names;
+    for (auto& [id, stored] : containers_) {
+        if (stored.container.header.kind != ObjectKind::data_pack) continue;
+        names.push_back(container_name(stored.container));
+        packs.emplace(names.back(), &stored);
+    }
+    return tier->look(names, [&packs](const std::string& name, const Readability& is) {
+        packs.at(name)->is_frozen = is.state != Readability::State::readable;
+    });
+}
+
+void Check::frozen(const StoredContainer& stored) {
+    const std::lock_guard lock(mutex_);
+    ++report_.objects;
+    ++report_.frozen_packs;
+    report_.frozen_bytes += stored.container.object_bytes;
+}
+
 // Only if there is one: their tables are read one by one.
 Status Check::add_unindexed() {
     const std::set<ObjectId> known = index_->containers();
@@ -161,6 +187,7 @@ Status Check::add_unindexed() {
 void Check::container_problem(const StoredContainer& stored, const Error& error) {
     // Since it was listed.
     if (error.code() == ErrorCode::not_found) return missing(stored, container_name(stored.container));
+    if (error.code() == ErrorCode::frozen) return frozen(stored);
     if (error.code() != ErrorCode::unsupported) {
         std::lock_guard lock(mutex_);
         bad_containers_.insert(stored.container.header.object);
@@ -189,6 +216,7 @@ void Check::check_container(const StoredContainer& stored) {
             stored, Error(ErrorCode::corrupt,
                           name + ": has " + std::to_string(found->second) + " bytes in place of " +
                               std::to_string(stored.container.object_bytes)));
+    if (stored.is_frozen) return frozen(stored);
     const auto end = read_object_end(repository_.storage(), repository_.keyring(), name,
                                      found->second, stored.container.header.kind, OnDamage::fail);
     if (!end.ok()) return container_problem(stored, end.error());
@@ -234,9 +262,10 @@ std::vector<Check::StoredContainer*> Check::in_order(const CheckLog& log) {
     std::vector<StoredContainer*> containers;
     for (const auto& [time, stored] : order) {
         // At least one, or many checks of little would never read a large one.
+        containers.push_back(stored);
+        if (stored->is_frozen) continue;
         stored->is_to_be_read = options_.depth == CheckDepth::data && left != 0;
         left -= std::min(left, stored->container.object_bytes);
-        containers.push_back(stored);
     }
     report_.data_bytes = total;
     return containers;
@@ -319,6 +348,12 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
     if (!status.ok() && status.error().code() == ErrorCode::not_found) {
         is_whole = false;
         missing(stored, name);
+    } else if (!status.ok() && status.error().code() == ErrorCode::frozen) {
+        // Since its table was read. It counts as an object there.
+        is_whole = false;
+        const std::lock_guard lock(mutex_);
+        ++report_.frozen_packs;
+        report_.frozen_bytes += stored.container.object_bytes;
     } else if (!status.ok()) {
         complain(status.error());
     }
@@ -617,6 +652,7 @@ Result<CheckReport> Check::run(IndexState state) {
     if (!points.ok()) problem(points.error());
     HF_TRY_STATUS(add_unindexed());
     HF_TRY_STATUS(collect_containers());
+    HF_TRY_STATUS(find_frozen());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
     check_containers();
     HF_TRY_STATUS(cancelled());

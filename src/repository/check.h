@@ -44,6 +44,8 @@ struct CheckReport {
     std::vector<std::string> newer;
     std::uint64_t newer_count = 0;
     std::vector<std::string> damaged_points;  // ids of the points that something is missing of
+    // Packs that are there with their size, and could not be read, as they are frozen: no damage.
+    std::uint64_t frozen_packs = 0, frozen_bytes = 0;
 };
 
 // Damage is in the report; errors are those that stop the check (unavailable storage, cancelled).

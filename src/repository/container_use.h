@@ -27,6 +27,9 @@ struct ContainerUse {
     bool is_there = false;         // in the storage
     bool belongs_to_writer = false;  // of a session that goes on: not ours to judge
     bool is_removed_point = false;
+    bool is_archived = false;  // in an archive class: to be removed, but neither read nor written anew
+    bool is_data() const { return name.starts_with("data/"); }
+    bool is_indexed() const { return live_bytes + dead_bytes != 0; }
 };
 
 }  // namespace holdfast

@@ -14,7 +14,7 @@ constexpr std::size_t read_bytes_at_once = 1u << 20;
 constexpr std::uint64_t max_twin_bytes = 1u << 20;
 
 // Misplaced: another object than its name says; nothing can make it the right one.
-enum class State : std::uint8_t { whole, damaged, misplaced, newer, gone };
+enum class State : std::uint8_t { whole, damaged, misplaced, newer, gone, frozen };
 
 // What an object's name says of its id; slots and configuration have none of their own.
 std::optional<ObjectId> id_in_name(const std::string& name) {
@@ -105,6 +105,7 @@ Result<State> Mending::state_of(const ObjectInfo& info) {
         if (error.code() == ErrorCode::corrupt) return State::damaged;
         if (error.code() == ErrorCode::unsupported) return State::newer;
         if (error.code() == ErrorCode::not_found) return State::gone;
+        if (error.code() == ErrorCode::frozen) return State::frozen;
         return error;
     };
     Bytes tail(static_cast<std::size_t>(std::min<std::uint64_t>(info.bytes, tail_bytes_max)));
@@ -183,6 +184,7 @@ Result<MendReport> Mending::run() {
         ++report_.objects;
         HF_TRY(State state, state_of(info));
         bool is_mended = false;
+        if (state == State::frozen) ++report_.frozen;
         if (state == State::damaged) {
             HF_TRY(is_mended, mend(info));
         } else if (state == State::whole && !dry_run_) {

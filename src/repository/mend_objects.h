@@ -16,6 +16,7 @@ struct MendReport {
     std::vector<std::string> mended;  // names
     // Damaged, and neither parity nor a second copy helps; or under a name that is not theirs.
     std::set<std::string> beyond_mending;
+    std::uint64_t frozen = 0;  // that could not be read, and are no less whole for it
 };
 
 // Reads every stored object of `repository`, and mends those that are not as they were written; with

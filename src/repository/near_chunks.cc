@@ -92,6 +92,8 @@ void read_near_chunks(ChunkReader& chunks,
         span.reserve(count);
         for (std::size_t i = begin; i < begin + count; ++i) span.push_back(*places[i]);
         chunks.read_span(span, [&](std::size_t i, Result<ByteSpan> stored) {
+            // Nothing else will do: parity and other places are for damage.
+            if (!stored.ok() && stored.error().code() == ErrorCode::frozen) return take(begin + i, nullptr, stored.error());
             auto content = stored.ok() ? chunks.decode(span[i], *stored) : Result<ChunkContent>(stored.error());
             if (!content.ok()) return take_alone(begin + i);
             const ReadFrom from{span[i], *stored};

@@ -29,6 +29,7 @@ struct PrunePlan {
     // That would go, and are locked.
     std::vector<PointInfo> locked_points;
     std::uint64_t locked_objects = 0, locked_bytes = 0;  // that nobody needs, and that are locked
+    std::uint64_t archived_bytes = 0;  // that nobody needs, in packs of an archive class, which are not written anew
     std::uint64_t live_bytes = 0, dead_bytes = 0;   // stored bytes of chunks
     std::uint64_t removed_objects = 0, rewritten_objects = 0;
     std::uint64_t copied_bytes = 0;      // live in containers that are written anew

@@ -256,7 +256,34 @@ Result<bool> Prune::keeps_locked(const ContainerUse& use) {
     return true;
 }
 
+// Of what might be written anew: where anything may be frozen, which is known without a request, the storage tells what
+// is in an archive class.
+Status Prune::find_archived() {
+    ColdTier* const tier = storage_.cold_tier();
+    if (tier == nullptr || !tier->may_be_frozen()) return {};
+    std::map<std::string, ContainerUse*> asked;
+    std::vector<std::string> names;
+    for (auto& [id, use] : uses_) {
+        if (!use.is_there || !use.is_data() || use.live_chunks == 0 || (use.garbage() == 0 && !index_->is_condemned(id)))
+            continue;
+        asked.emplace(use.name, &use);
+        names.push_back(use.name);
+    }
+    return tier->look(names, [&asked](const std::string& name, const Readability& is) {
+        asked.at(name)->is_archived = is.is_archived();
+    });
+}
+
+// Whether a pack that no fragment names, and whose table cannot be read, may be what a point lacks that is not whole.
+bool Prune::may_be_needed_unseen() const {
+    const ColdTier* const tier = storage_.cold_tier();
+    return tier != nullptr && tier->may_be_frozen() && std::ranges::any_of(staying_, [](const PointInfo& point) {
+        return damage_of(point) == ChunkMarker::Damage::is_passed_over;
+    });
+}
+
 Status Prune::decide_fates() {
+    const bool keeps_unseen = may_be_needed_unseen();
     // Those that are dead most win most for each byte that is copied.
     std::priority_queue<std::pair<double, ObjectId>> partly_dead;
     for (auto& [id, use] : uses_) {
@@ -267,10 +294,10 @@ Status Prune::decide_fates() {
         if (!use.is_there) continue;
         if (index_->is_condemned(id)) {
             // By an earlier prune, before it was needed: it goes when that stands elsewhere.
-            if (use.live_chunks != 0) fates_[id] = Fate::is_rewritten;
+            if (use.live_chunks != 0 && !use.is_archived) fates_[id] = Fate::is_rewritten;
             continue;
         }
-        if (use.belongs_to_writer) continue;
+        if (use.belongs_to_writer || (keeps_unseen && use.is_data() && !use.is_indexed())) continue;
         plan_.live_bytes += use.live_bytes - use.thin_bytes;
         const bool is_point = use.name.starts_with("points/");
         if (is_point && !use.is_removed_point) continue;
@@ -284,10 +311,11 @@ Status Prune::decide_fates() {
             fates_[id] = Fate::is_rewritten;
         } else if (use.garbage() != 0) {
             plan_.dead_bytes += use.garbage();
-            partly_dead.emplace(use.garbage_share(), id);
+            if (use.is_archived) plan_.archived_bytes += use.garbage();
+            else partly_dead.emplace(use.garbage_share(), id);
         }
     }
-    std::uint64_t left = plan_.dead_bytes;
+    std::uint64_t left = plan_.dead_bytes - plan_.archived_bytes;
     while (!partly_dead.empty() && left > plan_.live_bytes / 100 * options_.max_dead_percent) {
         const ObjectId id = partly_dead.top().second;
         partly_dead.pop();
@@ -330,6 +358,7 @@ Result<PrunePlan> Prune::plan() {
     HF_TRY_STATUS(judge_unverified());
     HF_TRY_STATUS(mark_points());
     HF_TRY_STATUS(count_uses());
+    HF_TRY_STATUS(find_archived());
     HF_TRY_STATUS(decide_fates());
     sum_up();
     return plan_;

@@ -49,6 +49,8 @@ class Prune {
     Status mark_points();
     Status count_uses();
     void count_chunk(ContainerUse& use, const FlatFragment& fragment, IndexPosition position);
+    Status find_archived();
+    bool may_be_needed_unseen() const;
     Status decide_fates();
     Status refine(ContainerUse& use);
     void sum_up();

@@ -97,6 +97,7 @@ Status Repair::mend() {
     report_.objects = mended.objects;
     report_.read_bytes = mended.read_bytes;
     report_.mended = std::move(mended.mended);
+    report_.frozen_objects = mended.frozen;
     beyond_ = std::move(mended.beyond_mending);
     report_.beyond_mending.assign(beyond_.begin(), beyond_.end());
     // What the local cache says of a fragment that is lost does not bring it back for others.

@@ -20,6 +20,7 @@ struct RepairReport {
     std::uint64_t objects = 0, read_bytes = 0;
     std::vector<std::string> mended;          // objects that are as they were written again
     std::vector<std::string> beyond_mending;  // objects that are not
+    std::uint64_t frozen_objects = 0;         // of which nothing could be read: not judged
     std::uint64_t indexed_packs = 0;          // that no readable fragment named
     std::uint64_t salvaged_chunks = 0;        // read whole from objects beyond mending, and stored again
     std::uint64_t lost_chunks = 0;            // of such objects, and nowhere else in this repository

@@ -245,9 +245,10 @@ Status Repository::unindexed_packs(const std::optional<SessionId>& session,
             if (end.ok() && trust == Trust::nothing)
                 if (Status whole = check_body(*storage_, info.name, *end); !whole.ok())
                     end = std::move(whole).error();
-            // Torn by a crash of the machine, or damaged: garbage here. Or removed meanwhile.
+            // Torn by a crash of the machine, or damaged: garbage here. Or removed meanwhile; or frozen.
             if (!end.ok() && (end.error().code() == ErrorCode::corrupt ||
-                              end.error().code() == ErrorCode::not_found))
+                              end.error().code() == ErrorCode::not_found ||
+                              end.error().code() == ErrorCode::frozen))
                 continue;
             if (!end.ok()) return std::move(end).error();
             const auto number = static_cast<std::uint32_t>(part.containers.size());

@@ -361,8 +361,9 @@ Status WriteSession::store_condemned_again(const RestorePointRecord& record) {
     const Status marked = marker.mark(record.root);
     HF_TRY_STATUS(data_->finish(PackWriter::SmallRest::write));
     HF_TRY_STATUS(metadata_->finish(PackWriter::SmallRest::write));
-    // A client cannot read what it would have to store again.
+    // A client cannot read what it would have to store again, and nobody what is frozen.
     if (!marked.ok() && (marked.error().code() == ErrorCode::corrupt ||
+                         marked.error().code() == ErrorCode::frozen ||
                          marked.error().code() == ErrorCode::not_found ||
                          marked.error().code() == ErrorCode::permission_denied))
         return gone(marked.error());
