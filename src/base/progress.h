@@ -16,6 +16,7 @@ struct Progress {
     std::atomic<std::uint64_t> total_files{0};  // 0: not known
     std::atomic<std::uint64_t> total_bytes{0};
     std::atomic<std::uint64_t> problems{0};
+    std::atomic<std::uint64_t> frozen_packs{0};  // that are waited for; the one that does not only grow
 };
 
 }  // namespace holdfast

@@ -68,11 +68,14 @@ void ProgressDisplay::show(double seconds) {
                                        {"total_bytes", total},
                                        {"stored_bytes", progress_.stored_bytes.load()},
                                        {"problems", progress_.problems.load()},
+                                       {"frozen_packs", progress_.frozen_packs.load()},
                                        {"seconds", seconds}}}};
         std::fprintf(stderr, "%s\n", line.dump().c_str());
         return;
     }
     std::string text = verb_ + "  ";
+    if (const std::uint64_t frozen = progress_.frozen_packs; frozen != 0)
+        text += "waits for " + format_count(frozen) + " packs to be thawed  ";
     if (total != 0) {
         const std::size_t width = 24;
         const auto filled = static_cast<std::size_t>(

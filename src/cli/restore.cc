@@ -55,6 +55,60 @@ void print_text(const RestoreResponse& r) {
     print_line(line + ", " + seconds);
 }
 
+std::string_view state_name(const Readability& is) {
+    switch (is.state) {
+        case Readability::State::readable: return "readable";
+        case Readability::State::frozen: return "frozen";
+        case Readability::State::thawing: return "thawing";
+    }
+    return "readable";
+}
+
+nlohmann::json json_of(const ThawPlan::Sum& sum) {
+    return {{"packs", sum.packs}, {"bytes", sum.bytes}};
+}
+
+nlohmann::json json_of_plan(const RestoreResponse& r) {
+    const ThawPlan& plan = *r.plan;
+    nlohmann::json packs = nlohmann::json::array();
+    for (const ThawPlan::Pack& pack : plan.packs) {
+        nlohmann::json& one = packs.emplace_back(
+            nlohmann::json{{"name", pack.name}, {"bytes", pack.bytes}, {"state", state_name(pack.is)}});
+        if (pack.is.until) one["readable_until"] = format_rfc3339(*pack.is.until);
+    }
+    nlohmann::json document = {{"schema", 1},
+                               {"restore_point", r.restore_point},
+                               {"files", r.files},
+                               {"bytes", r.bytes_written},
+                               {"needed", json_of(plan.all)},
+                               {"readable", json_of(plan.readable)},
+                               {"frozen", json_of(plan.frozen)},
+                               {"thawing", json_of(plan.thawing)},
+                               {"readable_until", nullptr},
+                               {"asked", r.asked_packs},
+                               {"packs", std::move(packs)},
+                               {"seconds", r.seconds}};
+    if (plan.readable_until) document["readable_until"] = format_rfc3339(*plan.readable_until);
+    add_path(document, "target", r.target);
+    return document;
+}
+
+void print_plan(const RestoreResponse& r) {
+    const ThawPlan& plan = *r.plan;
+    const auto text = [](const ThawPlan::Sum& sum, const char* unit = "") {
+        return format_count(sum.packs) + unit + " (" + format_bytes(sum.bytes) + ")";
+    };
+    const std::string until =
+        plan.readable_until ? ", the first until " + format_rfc3339(*plan.readable_until / ns_per_second * ns_per_second) : "";
+    print_line("restoring " + r.restore_point.substr(0, 12) + " to " + printable(r.target) + " reads " +
+               text(plan.all, " packs") + ": " + text(plan.readable) + " readable" + until + ", " + text(plan.frozen) + " frozen, " +
+               text(plan.thawing) + " being thawed");
+    if (r.asked_packs != 0) print_line("asked for " + format_count(r.asked_packs) + " of them now");
+    if (plan.unreadable().packs != 0)
+        print_line("the same command with --thaw" + std::string(plan.frozen.packs != 0 ? " asks for them," : "") +
+                   " waits and restores, without --plan");
+}
+
 Result<ExitStatus> run(State& state, Console& console) {
     RestoreRequest& request = state.request;
     request.access = console.access;
@@ -67,6 +121,11 @@ Result<ExitStatus> run(State& state, Console& console) {
         return restore(request, progress, console.stop);
     }();
     if (!response.ok()) return response.error();
+    if (response->plan) {
+        if (console.json) print_json(json_of_plan(*response));
+        else print_plan(*response);
+        return ExitStatus::done;
+    }
     for (const std::string& problem : response->problems)
         print_warning("problem: " + printable(problem));
     if (console.json)
@@ -103,7 +162,16 @@ Command restore_command() {
          &r.remove_extras,
          {}},
         {"--verify", "", "read back and compare everything", &r.verify, {}},
-        {"-n,--dry-run", "", "change nothing, say what would be written and removed", &r.dry_run, {}}};
+        {"-n,--dry-run", "", "change nothing, say what would be written and removed", &r.dry_run, {}},
+        {"--plan", "", "change nothing, say which packs it reads, and whether they are frozen in an archive class", &r.plan, {}},
+        {"--thaw",
+         "[=SPEED]",
+         "ask for packs that are frozen, wait, and restore; with --plan only ask: expedited, standard (the default), bulk",
+         &r.thaw,
+         {"expedited", "standard", "bulk"},
+         "standard"},
+        {"--thaw-days", "N", "days that packs can be read for, once thawed: 7", &r.thaw_days, {}},
+        {"--thaw-poll", "TIME", "the longest time between two looks at what is being thawed: 10m", &r.thaw_poll, {}}};
     for (Option& option : state->points.options()) command.options.push_back(std::move(option));
     command.state = state;
     command.run = [state](Console& console) { return run(*state, console); };

@@ -129,9 +129,18 @@ Result<Bytes> buffer_for(const ChunkLocation& location, std::size_t frames) {
 
 }  // namespace
 
+Status ChunkReader::read_from(const Container& container, std::uint64_t offset, MutableByteSpan out) {
+    const std::string name = container_name(container);
+    for (;;) {
+        Status read = storage_.read(name, offset, out);
+        if (read.ok() || read.error().code() != ErrorCode::frozen || !on_frozen) return read;
+        HF_TRY_STATUS(on_frozen(name));
+    }
+}
+
 Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t frames) {
     HF_TRY(Bytes stored, buffer_for(chunk.location, frames));
-    HF_TRY_STATUS(storage_.read(container_name(chunk.container), chunk.location.offset, stored));
+    HF_TRY_STATUS(read_from(chunk.container, chunk.location.offset, stored));
     return stored;
 }
 
@@ -180,7 +189,7 @@ void ChunkReader::read_span(std::span<const LocatedChunk> chunks, const TakeStor
     const std::uint64_t begin = chunks.front().location.offset;
     const ChunkLocation& last = chunks.back().location;
     Bytes stored(static_cast<std::size_t>(last.offset + last.stored_bytes() - begin));
-    const Status read = storage_.read(container_name(chunks.front().container), begin, stored);
+    const Status read = read_from(chunks.front().container, begin, stored);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         const ChunkLocation& location = chunks[i].location;
         if (read.ok())

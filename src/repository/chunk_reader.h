@@ -38,9 +38,12 @@ class ChunkReader {
 
     // Told of what a manifest refers to and that cannot be had. May be empty; set by one thread before reading.
     std::function<void(const ChunkId&, const ChunkRange&)> on_missing;
+    // Called with the name of a pack that is frozen; when it returns, the pack can be read, and is read again. May be
+    // empty: then that is the error. Set by one thread before reading; called by several.
+    std::function<Status(const std::string& name)> on_frozen;
 
     // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
-    // seal only). Errors: not_found (no such chunk or object), corrupt.
+    // seal only). Errors: not_found (no such chunk or object), corrupt, frozen.
     Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
     // As much as a place has that has `part`. Errors: as read.
     Result<ChunkContent> read_part(const ChunkId& id, ChunkPurpose purpose, const ChunkRange& part);
@@ -64,6 +67,7 @@ class ChunkReader {
     Result<LocatedChunk> locate(const ChunkId& id,
                                 const ChunkRange& part,
                                 const Index::Containers& without);
+    Status read_from(const Container& container, std::uint64_t offset, MutableByteSpan out);
     Result<Bytes> read_stored(const LocatedChunk& chunk, std::size_t frames);
     // What `open` makes of the first `frames` frames as they are stored, or else of what parity gives back.
     template <typename Open>

@@ -60,6 +60,7 @@ class BucketRestore {
     void count(const Entry& entry, const std::string& key, const Status& done);
     void problem(const Error& error);
     Status fatal() const;
+    Status read_dry(const Entry& entry) const { return options_.on_content ? options_.on_content(entry) : ok_status(); }
 
     S3Client& client_;
     const BucketRestoreOptions& options_;
@@ -79,6 +80,7 @@ class BucketRestore {
 
     mutable std::mutex mutex_;  // guards what follows
     RestoreReport report_;
+    std::optional<Error> fatal_;
     std::optional<WorkerPool> pool_;  // last: its threads use all of it
 };
 
@@ -86,6 +88,7 @@ void BucketRestore::problem(const Error& error) {
     std::lock_guard lock(mutex_);
     ++report_.problem_count;
     if (error.code() == ErrorCode::corrupt || error.code() == ErrorCode::not_found) report_.found_damage = true;
+    if (error.code() == ErrorCode::frozen && !fatal_) fatal_ = error;
     ++progress_.problems;
     if (report_.problems.size() < max_reported_problems) report_.problems.push_back(error.describe());
 }
@@ -106,7 +109,8 @@ void BucketRestore::count(const Entry& entry, const std::string& key, const Stat
 Status BucketRestore::fatal() const {
     if (stop_.stop_requested())
         return Error(ErrorCode::cancelled, "interrupted; `restore --overwrite changed` goes on from here");
-    return {};
+    const std::lock_guard lock(mutex_);
+    return fatal_ ? Status(*fatal_) : ok_status();
 }
 
 // What is there already: refused, or remembered to be compared.
@@ -194,7 +198,7 @@ Status BucketRestore::meet_object(const Entry& entry, const std::string& key) {
         report_.bytes += bytes;
         if (is_there) ++report_.unchanged_files;
         else report_.written_bytes += bytes;
-        return {};
+        return is_there ? ok_status() : read_dry(entry);
     }
     if (bytes > small_object_bytes) {
         pool_->submit([this, object = ObjectToPut{key, entry}] {
@@ -231,7 +235,7 @@ Status BucketRestore::meet_versions(const Entry& directory, const std::string& k
             ++report_.files;
             report_.bytes += version.metadata.size;
             report_.written_bytes += version.metadata.size;
-            return {};
+            return read_dry(version);
         });
     pool_->submit([this, directory, key] { put_versions(directory, key); });
     return {};

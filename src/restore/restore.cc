@@ -152,8 +152,9 @@ class Restore {
 
 void Restore::problem(const Error& error) {
     std::lock_guard lock(mutex_);
-    // A full disk ends the restore; anything else is one file's problem.
-    if (error.code() == ErrorCode::out_of_space && !fatal_) fatal_ = error;
+    // A full disk ends the restore, and what is frozen does; anything else is one file's problem.
+    const bool is_end = error.code() == ErrorCode::out_of_space || error.code() == ErrorCode::frozen;
+    if (is_end && !fatal_) fatal_ = error;
     ++report_.problem_count;
     if (error.code() == ErrorCode::corrupt || error.code() == ErrorCode::not_found)
         report_.found_damage = true;
@@ -315,7 +316,8 @@ Status Restore::count_only(const std::shared_ptr<TargetDirectory>& directory, co
                 FileWriter(directory, entry, options_.overwrite, purpose_).is_present();
             if (is_present) ++report_.unchanged_files;
             else report_.written_bytes += entry.metadata.size;
-            return {};
+            const bool is_read = !is_present || options_.verification == Verification::read_back;
+            return is_read && options_.on_content ? options_.on_content(entry) : ok_status();
         }
         case EntryType::directory: {
             std::shared_ptr<TargetDirectory> child;

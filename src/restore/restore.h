@@ -1,6 +1,7 @@
 // A restore point, or a part of it, back into a file system.
 #pragma once
 
+#include <functional>
 #include <stop_token>
 
 #include "base/progress.h"
@@ -36,6 +37,8 @@ struct RestoreOptions {
     Extras extras = Extras::keep;
     Verification verification = Verification::none;
     enum class Mode { write, dry_run } mode = Mode::write;
+    // In a dry run: told of each file whose content would be read. May be empty.
+    std::function<Status(const Entry&)> on_content{};
     // One more than compute, as each waits for the disk now and then.
     std::size_t threads = default_threads() + 1;
 };
@@ -58,7 +61,7 @@ struct RestoreReport {
 
 // Restores `entry` (the root of a point, a directory or a file in it). Durable when it returns.
 // Errors: already_exists when the target is not empty and nothing may be overwritten; cancelled;
-// corrupt and not_found of the repository; out_of_space. Problems of single files are in the report.
+// corrupt, not_found and frozen of the repository; out_of_space. Problems of single files are in the report.
 Result<RestoreReport> run_restore(Repository& repository,
                                   const Entry& entry,
                                   const RestoreOptions& options,

@@ -15,11 +15,13 @@ using StorageHook = std::function<Status(std::string_view operation, const std::
 
 class HookedStorage final : public Storage {
   public:
-    HookedStorage(std::shared_ptr<Storage> inner, StorageHook hook)
-        : shared_(std::make_shared<Shared>(std::move(inner), std::move(hook))) {}
+    // `tier` may be null, and outlives it.
+    HookedStorage(std::shared_ptr<Storage> inner, StorageHook hook, ColdTier* tier = nullptr)
+        : shared_(std::make_shared<Shared>(std::move(inner), std::move(hook))), tier_(tier) {}
 
     std::string description() const override { return shared_->inner->description(); }
     RetentionLock* retention() override { return shared_->inner->retention(); }
+    ColdTier* cold_tier() override { return tier_; }
     Status put(const std::string& name, ByteSpan data, Durability durability) override {
         HF_TRY_STATUS(shared_->call("put", name));
         return shared_->inner->put(name, data, durability);
@@ -99,6 +101,7 @@ class HookedStorage final : public Storage {
     };
 
     const std::shared_ptr<Shared> shared_;
+    ColdTier* const tier_;
 };
 
 }  // namespace holdfast

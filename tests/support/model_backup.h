@@ -208,6 +208,7 @@ struct TestRepository {
     ManualClock clock{epoch + 1'000'000 * ns_per_second};
     std::shared_ptr<MemoryStorage> storage = std::make_shared<MemoryStorage>(&clock);
     StorageHook hook;  // asked before each request, when it is set
+    ColdTier* tier = nullptr;  // what the storage has, from the next open() on
     Unlock unlock;
     std::string cache_directory;
     std::unique_ptr<Repository> repository;
@@ -229,7 +230,8 @@ struct TestRepository {
         auto hooked = std::make_unique<HookedStorage>(
             storage, [this](std::string_view operation, const std::string& name) {
                 return hook ? hook(operation, name) : ok_status();
-            });
+            },
+            tier);
         repository =
             Repository::open(std::move(hooked), unlock, cache_directory, clock, random).value();
     }
