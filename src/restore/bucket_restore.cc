@@ -38,7 +38,7 @@ class BucketRestore {
           options_(options),
           progress_(progress),
           stop_(std::move(stop)),
-          prefix_(client.location().prefix.empty() ? "" : client.location().prefix + '/') {}
+          prefix_(client.location().key_prefix()) {}
 
     Result<RestoreReport> run(Repository& repository, const Entry& entry);
 

@@ -1,7 +1,6 @@
 #include "restore/object_put.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "repository/tree_reader.h"
@@ -11,21 +10,6 @@
 
 namespace holdfast {
 namespace {
-
-// The size of parts that gives an object of parts its ETag again, which ends with their number: that of a program that
-// is known. Nothing when none of them fits.
-std::optional<std::size_t> part_bytes_of(const std::string& etag, std::uint64_t bytes) {
-    constexpr std::uint64_t mebibyte = 1u << 20;
-    const std::size_t dash = etag.rfind('-');
-    if (dash == std::string::npos) return std::nullopt;
-    std::uint64_t parts = 0;
-    const char* const end = etag.data() + etag.size();
-    const auto [rest, error] = std::from_chars(etag.data() + dash + 1, end, parts);
-    if (error != std::errc{} || rest != end || parts == 0) return std::nullopt;
-    for (const std::uint64_t size : {8u, 5u, 16u, 15u, 10u})
-        if ((bytes + size * mebibyte - 1) / (size * mebibyte) == parts) return static_cast<std::size_t>(size * mebibyte);
-    return std::nullopt;
-}
 
 Result<std::vector<HttpHeader>> headers_for(const Metadata& metadata, const S3Location& location) {
     std::vector<HttpHeader> headers;
@@ -111,7 +95,7 @@ Status ObjectPutter::put(const ObjectToPut& object) {
     S3UploadOptions options;
     HF_TRY(const std::vector<HttpHeader> headers, headers_for(metadata, client_.location()));
     options.headers = [&headers] { return headers; };
-    options.part_bytes = part_bytes_of(attribute_value(metadata, etag_attribute), metadata.size)
+    options.part_bytes = S3Upload::part_bytes_like(attribute_value(metadata, etag_attribute), metadata.size)
                              .value_or(S3Upload::part_bytes_for(metadata.size));
     S3Upload upload(client_, object.key, std::move(options));
     HF_TRY_STATUS(stream_content(chunks_, index_, object.entry, [&upload](ByteSpan data) { return upload.append(data); }));

@@ -99,29 +99,44 @@ Status for_each_object(S3Client& client,
     }
 }
 
+Status VersionLister::ask() {
+    S3Request request;
+    request.query = {{"versions", ""}, {"prefix", prefix_}, {"encoding-type", "url"}};
+    if (!page_.next_key.empty()) request.query.emplace_back("key-marker", page_.next_key);
+    if (!page_.next_id.empty()) request.query.emplace_back("version-id-marker", page_.next_id);
+    request.limit_bytes = max_listing_bytes;
+    ++requests_;
+    HF_TRY(S3VersionPage page, ask_for_page(client_, request, [this](const HttpResponse& response) {
+               return parse_version_listing(response.body, prefix_);
+           }));
+    if (page.goes_on && page.next_key == page_.next_key && page.next_id == page_.next_id)
+        return goes_back(client_, page.next_key);
+    page_ = std::move(page);
+    place_ = 0;
+    is_begun_ = true;
+    return {};
+}
+
+Result<std::optional<S3Version>> VersionLister::next() {
+    while (place_ == page_.versions.size()) {
+        if (is_begun_ && !page_.goes_on) return std::optional<S3Version>();
+        HF_TRY_STATUS(ask());
+    }
+    S3Version& version = page_.versions[place_++];
+    if (version.object.key < last_) return goes_back(client_, version.object.key);
+    last_ = version.object.key;
+    return std::optional(std::move(version));
+}
+
 Status for_each_version(S3Client& client,
                         const std::string& prefix,
                         const std::function<Result<bool>(S3Version&)>& visit) {
-    std::string last, next_key, next_id;
+    VersionLister lister(client, prefix);
     for (;;) {
-        S3Request request;
-        request.query = {{"versions", ""}, {"prefix", prefix}, {"encoding-type", "url"}};
-        if (!next_key.empty()) request.query.emplace_back("key-marker", next_key);
-        if (!next_id.empty()) request.query.emplace_back("version-id-marker", next_id);
-        request.limit_bytes = max_listing_bytes;
-        HF_TRY(S3VersionPage page, ask_for_page(client, request, [&prefix](const HttpResponse& response) {
-                   return parse_version_listing(response.body, prefix);
-               }));
-        for (S3Version& version : page.versions) {
-            if (version.object.key < last) return goes_back(client, version.object.key);
-            last = version.object.key;
-            HF_TRY(const bool goes_on, visit(version));
-            if (!goes_on) return {};
-        }
-        if (!page.goes_on) return {};
-        if (page.next_key == next_key && page.next_id == next_id) return goes_back(client, next_key);
-        next_key = std::move(page.next_key);
-        next_id = std::move(page.next_id);
+        HF_TRY(std::optional<S3Version> version, lister.next());
+        if (!version) return {};
+        HF_TRY(const bool goes_on, visit(*version));
+        if (!goes_on) return {};
     }
 }
 
@@ -142,6 +157,21 @@ Status keep_versions(S3Client& client) {
     set.body = as_bytes(body);
     HF_TRY_STATUS(client.call(std::move(set)));
     return {};
+}
+
+Result<bool> has_object_lock(S3Client& client) {
+    S3Request ask;
+    ask.query = {{"object-lock", ""}};
+    const auto response = client.call(std::move(ask));
+    if (!response.ok()) {
+        const ErrorCode code = response.error().code();
+        const bool is_unknown = code == ErrorCode::not_found || code == ErrorCode::unsupported ||
+                                code == ErrorCode::invalid_argument;
+        if (is_unknown) return false;
+        return response.error();
+    }
+    HF_TRY(const XmlElement root, parse_xml(response->body));
+    return root.child_text("ObjectLockEnabled") == "Enabled";
 }
 
 }  // namespace holdfast

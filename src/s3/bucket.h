@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <stop_token>
 
 #include "s3/listing.h"
@@ -34,7 +35,28 @@ Result<S3ListingPage> list_page(S3Client& client,
 Status for_each_object(S3Client& client,
                        const std::string& prefix,
                        const std::function<Result<bool>(S3Object&)>& visit);
-// The same for versions: of one key the newest first.
+// The versions below a prefix in order of their keys, of one key the newest first; a request for each 1,000. For one
+// thread; one page of memory. Errors: as for_each_object().
+class VersionLister {
+  public:
+    VersionLister(S3Client& client, std::string prefix) : client_(client), prefix_(std::move(prefix)) {}
+
+    // The next one; nothing at the end of a listing that is complete.
+    Result<std::optional<S3Version>> next();
+    // What has been asked for so far.
+    std::uint64_t requests() const { return requests_; }
+
+  private:
+    Status ask();
+
+    S3Client& client_;
+    const std::string prefix_;
+    S3VersionPage page_;
+    std::size_t place_ = 0;  // in the page, of the next one
+    std::string last_;       // the key of the last one
+    bool is_begun_ = false;
+    std::uint64_t requests_ = 0;
+};
 Status for_each_version(S3Client& client,
                         const std::string& prefix,
                         const std::function<Result<bool>(S3Version&)>& visit);
@@ -42,5 +64,8 @@ Status for_each_version(S3Client& client,
 // Whether the bucket keeps what is replaced or deleted.
 Result<bool> keeps_versions(S3Client& client);
 Status keep_versions(S3Client& client);
+// Whether the bucket can lock what it has. Errors: those of a service that cannot be asked; one that does not know the
+// question has no locks.
+Result<bool> has_object_lock(S3Client& client);
 
 }  // namespace holdfast

@@ -25,6 +25,8 @@ struct S3Location {
     // s3:SCHEME://AUTHORITY/BUCKET/KEY, for messages.
     std::string url_of(const std::string& key) const;
     std::string description() const { return url_of(prefix); }
+    // What keys below the prefix begin with.
+    std::string key_prefix() const { return prefix.empty() ? "" : prefix + '/'; }
 };
 
 // ENDPOINT/BUCKET[/PREFIX][?region=R&style=path|virtual&class=C&timeout=SECONDS]; the endpoint with or without http:// or https://

@@ -89,7 +89,7 @@ Result<std::string> read_tags(S3Client& client, const std::string& key, const st
     return encode_query(tags);
 }
 
-Status put_tags(S3Client& client, const std::string& key, const std::string& tags) {
+Status put_tags(S3Client& client, const std::string& key, const std::string& tags, const std::string& version) {
     HF_TRY(const QueryParameters list, parse_query(tags));
     std::string body = "<Tagging><TagSet>";
     for (const auto& [name, value] : list)
@@ -99,6 +99,7 @@ Status put_tags(S3Client& client, const std::string& key, const std::string& tag
     put.method = "PUT";
     put.key = key;
     put.query = {{"tagging", ""}};
+    if (!version.empty()) put.query.emplace_back("versionId", version);
     put.body = as_bytes(body);
     HF_TRY_STATUS(client.call(std::move(put)));
     return {};

@@ -31,8 +31,8 @@ std::vector<ObjectAttribute> attributes_in(const HttpResponse& response);
 bool has_tags(const HttpResponse& response);
 // The tags of an object as a request's header has them (a=1&b=2). `version` may be empty.
 Result<std::string> read_tags(S3Client& client, const std::string& key, const std::string& version);
-// Gives an object these tags, in the same form.
-Status put_tags(S3Client& client, const std::string& key, const std::string& tags);
+// Gives an object, or one of its versions, these tags, in the same form.
+Status put_tags(S3Client& client, const std::string& key, const std::string& tags, const std::string& version = "");
 
 // The headers that give a new object an attribute; none for what a service decides itself: ETag, version, lock. Errors:
 // invalid_argument for what no header can hold.

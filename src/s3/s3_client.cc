@@ -47,6 +47,10 @@ ErrorCode code_of(int status, const std::string& code) {
     return error_code_of_status(status);
 }
 
+// Whether the request may have been carried out although its answer tells of a failure that passes. 429 and 503 come from
+// who has not begun.
+bool may_be_done(int status) { return status != 429 && status != 503; }
+
 // The error that the body tells of, if it does: some answers are successes by their status and failures by it.
 std::optional<XmlElement> error_in(const HttpResponse& response) {
     if (response.body.empty() || response.body.front() != '<') return std::nullopt;
@@ -128,7 +132,7 @@ bool S3Client::learn(const HttpResponse& response, const XmlElement& error) {
 HttpVerdict S3Client::judge(const S3Request& request, Result<HttpResponse> outcome) {
     if (!outcome.ok()) {
         const bool may_pass = outcome.error().code() == ErrorCode::unavailable;
-        return {std::move(outcome), may_pass ? TryAgain::later : TryAgain::never};
+        return {std::move(outcome), may_pass && !request.is_sent_once ? TryAgain::later : TryAgain::never};
     }
     const std::optional<XmlElement> told = error_in(*outcome);
     if (outcome->is_success() && !told) return {std::move(outcome), TryAgain::never};
@@ -139,9 +143,10 @@ HttpVerdict S3Client::judge(const S3Request& request, Result<HttpResponse> outco
     std::string message = location_.url_of(request.key) + ": " + (code.empty() ? "the service answers " + std::to_string(outcome->status) : code);
     if (const std::string text = error.child_text("Message"); !text.empty()) message += " (" + text + ')';
     const bool can_learn = !outcome->is_success() && learn(*outcome, error);
-    return {Error(means, std::move(message)), can_learn                         ? TryAgain::at_once
-                                              : means == ErrorCode::unavailable ? TryAgain::later
-                                                                                : TryAgain::never};
+    const bool may_pass = means == ErrorCode::unavailable && !(request.is_sent_once && may_be_done(outcome->status));
+    return {Error(means, std::move(message)), can_learn  ? TryAgain::at_once
+                                              : may_pass ? TryAgain::later
+                                                         : TryAgain::never};
 }
 
 std::unique_ptr<S3Call> S3Client::start(S3Request request) {

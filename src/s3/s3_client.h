@@ -20,6 +20,9 @@ struct S3Request {
     ByteSpan body;                    // lives until the call is done
     MutableByteSpan into;             // as HttpRequest::into
     std::uint64_t limit_bytes = 1u << 20;
+    // Not sent again when it may have been carried out without an answer, which is `unavailable` then: for what must not
+    // be done twice, such as a put in a bucket that keeps versions. A service that says that it is busy is asked again.
+    bool is_sent_once = false;
 };
 
 struct S3Options {

@@ -20,6 +20,19 @@ std::size_t S3Upload::part_bytes_for(std::uint64_t bytes) {
     return static_cast<std::size_t>(std::max(usual, needed));
 }
 
+std::optional<std::size_t> S3Upload::part_bytes_like(const std::string& etag, std::uint64_t bytes) {
+    constexpr std::uint64_t mebibyte = 1u << 20;
+    const std::size_t dash = etag.rfind('-');
+    if (dash == std::string::npos) return std::nullopt;
+    std::uint64_t parts = 0;
+    const char* const end = etag.data() + etag.size();
+    const auto [rest, error] = std::from_chars(etag.data() + dash + 1, end, parts);
+    if (error != std::errc{} || rest != end || parts == 0) return std::nullopt;
+    for (const std::uint64_t size : {8u, 5u, 16u, 15u, 10u})
+        if ((bytes + size * mebibyte - 1) / (size * mebibyte) == parts) return static_cast<std::size_t>(size * mebibyte);
+    return std::nullopt;
+}
+
 S3Upload::~S3Upload() {
     in_flight_.reset();
     if (id_.empty() || is_done_) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ class S3Upload {
 
     // A part size for an object of so many bytes: a service takes no more than 10,000 parts.
     static std::size_t part_bytes_for(std::uint64_t bytes);
+    // The size of parts that gives an object of so many bytes this ETag again, which ends with the number of parts: that
+    // of a program that is known. Nothing when none of them fits, or the ETag is none of parts.
+    static std::optional<std::size_t> part_bytes_like(const std::string& etag, std::uint64_t bytes);
 
   private:
     Status begin();

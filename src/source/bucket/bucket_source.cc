@@ -31,11 +31,6 @@ class BucketDirectory final : public SourceDirectory {
     const KeyDirectory keys_;
 };
 
-// The prefix of all keys, with a slash.
-std::string key_prefix(const S3Location& location) {
-    return location.prefix.empty() ? "" : location.prefix + '/';
-}
-
 class BucketStream final : public SourceStream {
   public:
     BucketStream(S3Client& client, ObjectVersions versions) : client_(client), versions_(versions) {}
@@ -44,7 +39,7 @@ class BucketStream final : public SourceStream {
         if (!started_) {
             started_ = true;
             HF_TRY_STATUS(list());
-            enter("", KeyDirectory{key_prefix(client_.location()), false}, batch);
+            enter("", KeyDirectory{client_.location().key_prefix(), false}, batch);
         }
         while (!directories_.empty() && batch.size() < batch_events) {
             ListedObject object;
@@ -57,7 +52,7 @@ class BucketStream final : public SourceStream {
 
   private:
     Status list() {
-        const std::string prefix = key_prefix(client_.location());
+        const std::string prefix = client_.location().key_prefix();
         const auto add_object = [this, &prefix](S3Object& object) -> Result<bool> {
             object.key.erase(0, prefix.size());
             HF_TRY_STATUS(tree_.add(std::move(object)));
