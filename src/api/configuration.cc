@@ -60,20 +60,33 @@ Error error_of(const std::vector<ConfigIssue>& issues) {
 // A variable for the storage alone; nothing hides the process's.
 using Overrides = std::map<std::string, std::optional<std::string>>;
 
-Result<Overrides> storage_variables(const RepositoryConfig& repository) {
-    Overrides variables;
+Status add_s3_variables(const S3KeysConfig& keys, Overrides& variables) {
     const auto hide = [&variables](std::initializer_list<const char*> names) {
         for (const char* name : names) variables[name] = std::nullopt;
     };
-    if (repository.s3_profile) {
+    if (keys.profile) {
         hide({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"});
-        variables["AWS_PROFILE"] = *repository.s3_profile;
+        variables["AWS_PROFILE"] = *keys.profile;
     }
-    if (repository.s3_access_key && repository.s3_secret_key) {
-        hide({"AWS_SESSION_TOKEN"});
-        HF_TRY(variables["AWS_ACCESS_KEY_ID"], read_secret(*repository.s3_access_key));
-        HF_TRY(variables["AWS_SECRET_ACCESS_KEY"], read_secret(*repository.s3_secret_key));
+    if (keys.access_key && keys.secret_key) {
+        hide({"AWS_SESSION_TOKEN", "AWS_PROFILE"});
+        HF_TRY(variables["AWS_ACCESS_KEY_ID"], read_secret(*keys.access_key));
+        HF_TRY(variables["AWS_SECRET_ACCESS_KEY"], read_secret(*keys.secret_key));
     }
+    return {};
+}
+
+Environment environment_of(Overrides variables) {
+    return [variables = std::move(variables),
+            process = process_environment()](const std::string& name) -> std::optional<std::string> {
+        const auto variable = variables.find(name);
+        return variable == variables.end() ? process(name) : variable->second;
+    };
+}
+
+Result<Overrides> storage_variables(const RepositoryConfig& repository) {
+    Overrides variables;
+    HF_TRY_STATUS(add_s3_variables({repository.s3_profile, repository.s3_access_key, repository.s3_secret_key}, variables));
     for (const auto& [name, variable] : repository.environment) {
         variables[name] = variable.text;
         if (variable.secret) {
@@ -150,12 +163,14 @@ Status apply_configuration(ResolvedAccess& access) {
     if (!request.limit_download) request.limit_download = repository.limit_download;
     HF_TRY(Overrides variables, storage_variables(repository));
     if (variables.empty()) return {};
-    access.storage.environment = [variables = std::move(variables), process = process_environment()](
-                                     const std::string& name) -> std::optional<std::string> {
-        const auto variable = variables.find(name);
-        return variable == variables.end() ? process(name) : variable->second;
-    };
+    access.storage.environment = environment_of(std::move(variables));
     return {};
+}
+
+Result<Environment> environment_with(const S3KeysConfig& keys) {
+    Overrides variables;
+    HF_TRY_STATUS(add_s3_variables(keys, variables));
+    return environment_of(std::move(variables));
 }
 
 Result<std::vector<std::string>> chosen_sources(const Config& config, const std::vector<std::string>& names) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/repository_access.h"
+#include "base/environment.h"
 #include "config/config.h"
 
 namespace holdfast {
@@ -30,6 +31,9 @@ Result<Config> load_configuration(const std::optional<std::string>& asked_for);
 // credentials and limits, as far as the request does not have them. Nothing changes for any other text.
 // Errors: those of load_configuration() and read_secret().
 Status apply_configuration(ResolvedAccess& access);
+
+// The environment of the process, with these credentials in place of its own. Errors: those of read_secret().
+Result<Environment> environment_with(const S3KeysConfig& keys);
 
 // For `config show`: one effective value.
 struct EffectiveValue {

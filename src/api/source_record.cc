@@ -67,14 +67,17 @@ Status write_source_record(const std::string& directory, const std::string& sour
     return replace_file(path_of(directory, source, ".json"), as_bytes(text), 0600);
 }
 
-Result<UniqueFd> lock_source(const std::string& directory, const std::string& source) {
+Result<UniqueFd> lock_named(const std::string& directory, const std::string& name, const std::string& what) {
     HF_TRY_STATUS(make_directories(directory, 0700));
-    const std::string path = path_of(directory, source, ".lock");
+    const std::string path = path_of(directory, name, ".lock");
     HF_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT, 0600));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-    if (errno == EWOULDBLOCK)
-        return Error(ErrorCode::conflict, "another run works on the source '" + source + "'");
+    if (errno == EWOULDBLOCK) return Error(ErrorCode::conflict, "another run works on the " + what + " '" + name + "'");
     return Error::from_errno(errno, path);
+}
+
+Result<UniqueFd> lock_source(const std::string& directory, const std::string& source) {
+    return lock_named(directory, source, "source");
 }
 
 }  // namespace holdfast

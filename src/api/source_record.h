@@ -32,4 +32,7 @@ Status write_source_record(const std::string& directory, const std::string& sour
 // Held while a run works on a source; it goes with the process. Errors: conflict when another run has it.
 Result<UniqueFd> lock_source(const std::string& directory, const std::string& source);
 
+// The same for anything that has a name: "another run works on the `what` 'NAME'".
+Result<UniqueFd> lock_named(const std::string& directory, const std::string& name, const std::string& what);
+
 }  // namespace holdfast

@@ -92,6 +92,7 @@ Command config_command();
 Command run_command();
 Command schedule_command();
 Command status_command();
+Command replica_command();
 Command version_command();
 Command completion_command();
 Command man_command();

@@ -8,7 +8,8 @@ std::vector<Command> all_commands() {
             restore_command(),  cat_command(),      check_command(),      repair_command(),
             delete_command(),   undelete_command(), hold_command(),       release_command(),
             prune_command(),    synthesize_command(), copy_command(),     key_command(),
-            config_command(),   run_command(),      schedule_command(), status_command(),
+            config_command(),   run_command(),      schedule_command(),   status_command(),
+            replica_command(),
             version_command(),  completion_command(), man_command()};
 }
 

@@ -36,6 +36,7 @@ class Builder {
         for (const auto& [name, place] : settings_.names("policy")) add_policy(name);
         for (const auto& [name, place] : settings_.names("source")) add_source(name, place);
         for (const auto& [name, place] : settings_.names("notify")) add_notify(name, place);
+        for (const auto& [name, place] : settings_.names("replica")) add_replica(name);
         check_required();
     }
 
@@ -80,11 +81,42 @@ class Builder {
     void add_policy(const std::string& name);
     void add_objectives(const std::string& path, Objectives& wanted);
     void add_notify(const std::string& name, const ConfigPlace& place);
+    void add_replica(const std::string& name);
+    S3KeysConfig keys_of(const std::string& path);
+    ReplicaSideConfig side_of(const std::string& path);
     void check_required();
 
     const Settings& settings_;
     ConfigReading& reading_;
 };
+
+// What stands below `path`s3.
+S3KeysConfig Builder::keys_of(const std::string& path) {
+    S3KeysConfig keys;
+    keys.profile = settings_.text(path + "s3.profile");
+    keys.access_key = secret_of(settings_.find(path + "s3.access_key"));
+    keys.secret_key = secret_of(settings_.find(path + "s3.secret_key"));
+    for (const auto& [key, other] : {std::pair{"s3.access_key", "s3.secret_key"}, std::pair{"s3.secret_key", "s3.access_key"}})
+        if (settings_.find(path + key) != nullptr && settings_.find(path + other) == nullptr)
+            report(settings_.find(path + key)->value.place, path + key + ": " + other + " is missing");
+    if (keys.profile && (keys.access_key || keys.secret_key))
+        report(settings_.find(path + "s3.profile")->value.place, path + "s3.profile: there are keys, too");
+    return keys;
+}
+
+ReplicaSideConfig Builder::side_of(const std::string& path) {
+    return {text_or_default(path + "url", ""), keys_of(path), settings_.text(path + "ca_file")};
+}
+
+void Builder::add_replica(const std::string& name) {
+    const std::string path = "replica." + name + '.';
+    ReplicaConfig& one = reading_.config.replicas[name];
+    one.name = name;
+    one.source = side_of(path + "source.");
+    one.target = side_of(path + "target.");
+    one.rpo = duration_of(settings_.text(path + "rpo"));
+    one.interval = duration_of(settings_.text(path + "interval"));
+}
 
 void Builder::add_repository(const std::string& name) {
     const std::string path = "repository." + name + '.';
@@ -98,14 +130,10 @@ void Builder::add_repository(const std::string& name) {
     one.site = text_or_default(path + "site", "");
     const bool is_object = one.url.starts_with("s3:") || one.url.starts_with("swift:") || one.url.starts_with("rados:");
     one.medium = text_or_default(path + "medium", is_object ? "object" : "disk");
-    one.s3_profile = settings_.text(path + "s3.profile");
-    one.s3_access_key = secret_of(settings_.find(path + "s3.access_key"));
-    one.s3_secret_key = secret_of(settings_.find(path + "s3.secret_key"));
-    for (const auto& [key, other] : {std::pair{"s3.access_key", "s3.secret_key"}, std::pair{"s3.secret_key", "s3.access_key"}})
-        if (settings_.find(path + key) != nullptr && settings_.find(path + other) == nullptr)
-            report(settings_.find(path + key)->value.place, path + key + ": " + other + " is missing");
-    if (one.s3_profile && (one.s3_access_key || one.s3_secret_key))
-        report(settings_.find(path + "s3.profile")->value.place, path + "s3.profile: there are keys, too");
+    const S3KeysConfig keys = keys_of(path);
+    one.s3_profile = keys.profile;
+    one.s3_access_key = keys.access_key;
+    one.s3_secret_key = keys.secret_key;
     one.environment = variables_of(path + "environment");
     one.ca_file = settings_.text(path + "ca_file");
     one.lock = settings_.text(path + "lock");

@@ -42,6 +42,25 @@ struct RepositoryConfig {
     std::optional<std::string> lock;  // what `init` takes for --lock
 };
 
+// Who asks an S3 service: a profile, or keys, or neither.
+struct S3KeysConfig {
+    std::optional<std::string> profile;
+    std::optional<SecretReference> access_key, secret_key;
+};
+
+// One of the two buckets of a replica.
+struct ReplicaSideConfig {
+    std::string url;
+    S3KeysConfig keys;
+    std::optional<std::string> ca_file;
+};
+struct ReplicaConfig {
+    std::string name;
+    ReplicaSideConfig source, target;
+    TimeNs rpo = 0;       // 0: none
+    TimeNs interval = 0;  // 0: as long as a listing takes
+};
+
 struct HooksConfig {
     std::vector<std::string> before, after, failure;
     TimeNs timeout = 0;
@@ -97,6 +116,7 @@ struct Config {
     std::map<std::string, SourceConfig> sources;
     std::map<std::string, PolicyConfig> policies;
     std::map<std::string, NotifyConfig> notifications;
+    std::map<std::string, ReplicaConfig> replicas;
 };
 
 struct ConfigText {

@@ -91,7 +91,21 @@ constexpr ConfigKey keys[] = {
     {"notify.*.webhook.headers.*", T::variable, "", "", "a header of the request, a text or a secret"},
     {"notify.*.on", T::choices, "failure recovery", "failure incomplete recovery",
      "changes of a source's state that are told; `incomplete`: something of it could not be read"},
-    {"notify.*.timeout", T::duration, "30s", "", "after which sending is given up"}};
+    {"notify.*.timeout", T::duration, "30s", "", "after which sending is given up"},
+
+    {"replica.*.source.url", T::text, "", "", "the bucket that is replicated: `s3://BUCKET/PREFIX?endpoint=URL`", true},
+    {"replica.*.source.s3.profile", T::text, "", "", "profile in `~/.aws/credentials`"},
+    {"replica.*.source.s3.access_key", T::secret, "", "", "access key of the service"},
+    {"replica.*.source.s3.secret_key", T::secret, "", "", "secret key of the service"},
+    {"replica.*.source.ca_file", T::path, "", "", "certificates that the service is trusted by"},
+    {"replica.*.target.url", T::text, "", "", "the bucket that follows it", true},
+    {"replica.*.target.s3.profile", T::text, "", "", "profile in `~/.aws/credentials`"},
+    {"replica.*.target.s3.access_key", T::secret, "", "", "access key of the service"},
+    {"replica.*.target.s3.secret_key", T::secret, "", "", "secret key of the service"},
+    {"replica.*.target.ca_file", T::path, "", "", "certificates that the service is trusted by"},
+    {"replica.*.rpo", T::duration, "", "", "how far the target may be behind: what `replica status` compares with"},
+    {"replica.*.interval", T::duration, "", "",
+     "from the end of a listing of the source to the next one; none: what the last one took, at least a second"}};
 
 // The same in every list of issues: "source.home.tags: ".
 ConfigIssue issue(const std::string& path, const ConfigValue& value, const std::string& text) {

@@ -61,7 +61,7 @@ Status S3Upload::append(ByteSpan data) {
 }
 
 Result<HttpResponse> S3Upload::commit() {
-    if (!has_parts()) {
+    if (!has_parts() && options_.small == S3UploadOptions::Small::whole) {
         S3Request put = request("PUT");
         put.headers = headers();
         put.headers.insert(put.headers.end(), options_.conditions.begin(), options_.conditions.end());

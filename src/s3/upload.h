@@ -17,9 +17,11 @@ struct S3UploadOptions {
     // The least that a service takes is 5 MiB, but for the last part, and it takes 10,000 of them; at 8 MiB the two
     // requests beside the parts are few.
     std::size_t part_bytes = 8u << 20;
+    // What is less than a part is put whole, else as one part: its ETag shows which.
+    enum class Small : std::uint8_t { whole, one_part } small = Small::whole;
 };
 
-// Collects parts; an object of less than a part is put whole. One part is on its way while the next one fills: two
+// Collects parts; an object of less than a part is put whole, unless something else is asked for. One part is on its way while the next one fills: two
 // parts of memory. Destroyed without a commit, it leaves nothing behind. For one thread.
 class S3Upload {
   public:

@@ -26,10 +26,11 @@ repository | storage, format, crypto, base
 source     | s3, http, format, crypto, base
 backup     | source, repository, storage, format, crypto, base
 restore    | repository, storage, s3, http, format, crypto, base
+replication | database, s3, http, crypto, base
 catalog    | database, base
 policy     | catalog, base
 config     | policy, catalog, base
-api        | config, policy, catalog, restore, backup, source, repository, storage, s3, http, format, crypto, base
+api        | config, policy, catalog, replication, restore, backup, source, repository, storage, s3, http, format, crypto, base
 cli        | api, base
 """
 

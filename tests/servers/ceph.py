@@ -143,6 +143,6 @@ class Ceph(Server):
         self.start('gateway-' + name, *self.gateway_args)
         wait_until(lambda: is_listening(self.gateway_port), 'the gateway')
 
-    def make_user(self):
-        self.run('radosgw-admin', '-c', self.configuration, 'user', 'create', '--uid', 'test', '--display-name',
-                 'test', '--access-key', ACCESS_KEY, '--secret', SECRET_KEY)
+    def make_user(self, name='test', access_key=ACCESS_KEY, secret_key=SECRET_KEY):
+        self.run('radosgw-admin', '-c', self.configuration, 'user', 'create', '--uid', name, '--display-name', name,
+                 '--access-key', access_key, '--secret', secret_key)
