@@ -53,6 +53,7 @@ struct HttpClient::Transfer {
     Easy easy;
     std::unique_ptr<curl_slist, ListCloser> header_list;
     std::size_t sent = 0;
+    unsigned tries = 0;  // connections that it was sent on
     bool is_too_long = false;
     char message[CURL_ERROR_SIZE] = {};
 
@@ -78,6 +79,10 @@ struct HttpClient::Transfer {
         std::copy_n(transfer.request.body.begin() + static_cast<std::ptrdiff_t>(transfer.sent), part, out);
         transfer.sent += part;
         return part;
+    }
+    static int on_begin(void* self, char*, char*, int, int) {
+        auto& transfer = *static_cast<Transfer*>(self);
+        return ++transfer.tries > 1 && transfer.request.is_sent_once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
     }
     // libcurl sends again on another connection when an old one turns out to be closed.
     static int on_seek(void* self, curl_off_t offset, int origin) {
@@ -162,6 +167,8 @@ Status HttpClient::Transfer::prepare(const HttpOptions& options) {
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
     set(CURLOPT_HEADERDATA, this);
+    set(CURLOPT_PREREQFUNCTION, &Transfer::on_begin);
+    set(CURLOPT_PREREQDATA, this);
     set(CURLOPT_PRIVATE, this);
     if (!options.use_proxy) set(CURLOPT_NOPROXY, "*");
     if (!options.ca_file.empty()) set(CURLOPT_CAINFO, options.ca_file.c_str());

@@ -30,6 +30,9 @@ struct HttpRequest {
     MutableByteSpan into;
     // What HttpResponse::body may hold; an answer that is longer is an error (corrupt).
     std::uint64_t limit_bytes = 1u << 20;
+    // What has been sent on a connection that then turns out to be closed is sent again on another one, unless this says
+    // that it must not be done twice: then that is `unavailable`.
+    bool is_sent_once = false;
 };
 
 struct HttpResponse {

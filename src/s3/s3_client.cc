@@ -104,6 +104,7 @@ Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request) {
     http.body = request.body;
     http.into = request.into;
     http.limit_bytes = request.limit_bytes;
+    http.is_sent_once = request.is_sent_once;
     return http_->start(std::move(http));
 }
 
