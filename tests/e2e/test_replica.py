@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -14,6 +15,7 @@ sys.path.append(os.path.join(HERE, '..', 'servers'))
 sys.path.append(os.path.join(HERE, '..', 'support'))
 
 from ceph import ACCESS_KEY, SECRET_KEY, Ceph  # noqa: E402 (it lies beside the end-to-end tests)
+from ceph_zones import CephZones  # noqa: E402
 from proxy import Fault, Proxy  # noqa: E402
 from s3_bucket import Bucket, Refused  # noqa: E402
 
@@ -446,3 +448,126 @@ class ReplicaLocks(ReplicaWorld):
     def test_a_target_that_cannot_lock_is_refused(self):
         self.target_bucket.make(versions=True)
         self.assertIn('the target cannot', self.create(expect=15).err)
+
+
+class BesideCeph(E2E):
+    """The same history, brought to the second zone by Ceph itself and to a bucket of another service by a replica."""
+
+    def test_the_target_is_what_cephs_own_second_zone_is(self):
+        with CephZones() as zones, Ceph() as other:
+            measured = compare(self, zones, other, changes=150, seconds=12)
+        for who, delays in measured.items():
+            print('# replication by %s: %s' % (who, describe_delays(delays)), flush=True)
+
+    def history(self, bucket):
+        return ReplicaWorld.history(self, bucket)
+
+
+def describe_delays(delays):
+    delays = sorted(delays)
+    return '%d versions, %.2f s on average, %.2f s for 95 of 100, %.2f s at most' % (
+        len(delays), sum(delays) / len(delays), delays[len(delays) * 95 // 100], delays[-1])
+
+
+def compare(test, zones, other, changes, seconds):
+    """Writes a history into a bucket that both follow; returns how long each took for each version."""
+    source = Bucket(zones.ports['north'], 'history', ACCESS_KEY, SECRET_KEY)
+    south = Bucket(zones.ports['south'], 'history', ACCESS_KEY, SECRET_KEY)
+    target = Bucket(other.gateway_port, 'history', ACCESS_KEY, SECRET_KEY)
+    source.request('PUT', headers={'x-amz-bucket-object-lock-enabled': 'true'})
+    env = {**other.environment, 'HOLDFAST_STATE_DIR': test.path('state')}
+    urls = ['s3://history?endpoint=' + urllib.parse.quote('http://127.0.0.1:%d' % one.port, safe='') for one in (source, target)]
+    test.run_program(['replica', 'create', *urls, '--name', 'r'], env=env)
+    wait_for(lambda: south.keys() is not None, 'the bucket in the second zone')
+    process = test.start(['replica', 'run'], env=env)
+    watch = {name: Watch(Bucket(bucket.port, 'history', ACCESS_KEY, SECRET_KEY)) for name, bucket in
+             (('Ceph', south), ('Holdfast', target))}
+    put_at = write_history(source, changes, seconds)
+    expected = count_versions(source)
+    for one in watch.values():
+        one.wait(expected)
+    process.send_signal(signal.SIGTERM)
+    test.finish(process)
+    histories = {bucket: locked_history(bucket) for bucket in (source, south, target)}
+    test.assertEqual(histories[south], histories[source])
+    test.assertEqual(histories[target], histories[source])
+    test.run_program(['replica', 'check', 'r'], env=env)
+    return {name: one.delays(put_at) for name, one in watch.items()}
+
+
+def write_history(bucket, changes, seconds):
+    """Puts, deletions and locks; returns when each key got each of its versions."""
+    rng = random.Random(11)
+    put_at, keys = {}, 25
+    until = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 3600))
+    for number in range(changes):
+        key = 'dir%d/object%02d' % (number % 3, rng.randrange(keys))
+        lock = {} if number % 5 else {'x_amz_object_lock_mode': 'GOVERNANCE', 'x_amz_object_lock_retain_until_date': until}
+        if rng.random() < 0.2:
+            bucket.delete(key)
+        else:
+            bucket.put(key, rng.randbytes(rng.choice((10, 3000, 200_000))), x_amz_meta_number=str(number), **lock)
+        put_at.setdefault(key, []).append(time.time())
+        time.sleep(seconds / changes)
+    return put_at
+
+
+def count_versions(bucket):
+    return sum(1 for one in bucket.pages({'versions': ''}) if one.tag.rsplit('}')[-1] in ('Version', 'DeleteMarker'))
+
+
+def locked_history(bucket):
+    """(key, is a mark of deletion, size, ETag, lock), of each key the oldest version first."""
+    found = []
+    for one in bucket.pages({'versions': ''}):
+        kind = one.tag.rsplit('}')[-1]
+        if kind not in ('Version', 'DeleteMarker'):
+            continue
+        key, version = urllib.parse.unquote_plus(one.findtext('{*}Key')), one.findtext('{*}VersionId')
+        headers = bucket.request('HEAD', key, {'versionId': version})[0] if kind == 'Version' else {}
+        found.append((key, kind, one.findtext('{*}Size'), (one.findtext('{*}ETag') or '').strip('"') if headers else '',
+                      headers.get('x-amz-object-lock-mode'), headers.get('x-amz-object-lock-retain-until-date', '')[:19]))
+    return sorted(reversed(found), key=lambda one: one[0].encode())
+
+
+def wait_for(ready, what, seconds=60):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if ready():
+                return
+        except Refused:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.05)
+
+
+class Watch:
+    """Lists a bucket again and again, and notes when each version is first seen."""
+
+    def __init__(self, bucket):
+        self.bucket, self.seen_at, self.is_ended = bucket, {}, False
+        self.thread = threading.Thread(target=self.look, daemon=True)
+        self.thread.start()
+
+    def look(self):
+        while not self.is_ended:
+            counts, now = {}, None
+            for one in self.bucket.pages({'versions': ''}):
+                if one.tag.rsplit('}')[-1] in ('Version', 'DeleteMarker'):
+                    key = urllib.parse.unquote_plus(one.findtext('{*}Key'))
+                    counts[key] = counts.get(key, 0) + 1
+            now = time.time()
+            for key, count in counts.items():
+                seen = self.seen_at.setdefault(key, [])
+                seen.extend([now] * (count - len(seen)))
+            time.sleep(0.05)
+
+    def wait(self, count):
+        wait_for(lambda: sum(len(seen) for seen in list(self.seen_at.values())) >= count, 'the last version', 120)
+        self.is_ended = True
+        self.thread.join()
+
+    def delays(self, put_at):
+        return [seen - put for key, times in put_at.items() for put, seen in zip(times, self.seen_at[key])]

@@ -122,8 +122,8 @@ class Ceph(Server):
         self.start('osd', 'ceph-osd', '-c', self.configuration, '-i', number, '-f')
         wait_until(lambda: '1 up' in self.ceph('osd', 'stat'), 'the disk')
 
-    def start_gateway(self, name, *args):
-        port = free_port()
+    def start_gateway(self, name, *args, port=None):
+        port = port or free_port()
         (self.directory / name).mkdir(exist_ok=True)
         keys = self.ceph('auth', 'get-or-create', 'client.rgw.' + name, 'mon', 'allow *', 'osd', 'allow *',
                          'mgr', 'allow *')
