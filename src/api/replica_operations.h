@@ -76,7 +76,7 @@ struct ReplicaStatus {
 };
 Result<std::vector<ReplicaStatus>> replica_status(const ReplicaStatusRequest& request);
 
-// A run that goes on stops putting anything within a second, and goes on when the replica is resumed.
+// A run that goes on begins nothing more as soon as its listing ends, and goes on when the replica is resumed.
 Status pause_replica(const AccessRequest& access, const std::string& name);
 Status resume_replica(const AccessRequest& access, const std::string& name);
 // Forgets it; no object is touched. Errors: conflict while it runs; invalid_argument for one of the configuration, of which

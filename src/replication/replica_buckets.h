@@ -33,6 +33,9 @@ class ReplicaBuckets {
     virtual Status list_source(const std::function<Status(SourceVersion& version)>& visit) = 0;
     // Makes it the newest version of its key at the target, or marks the key as deleted.
     virtual PutOutcome put(const SourceVersion& version) = 0;
+    // Gives an object that an earlier put has left at the target what may still be missing there: tags, its lock. Returns the
+    // lock that it has then.
+    virtual Result<VersionLock> mend(const SourceVersion& version, const std::string& target_id) = 0;
     // The target's versions of one key that came after the one with the id `after` (empty: all), oldest first, with marks.
     virtual Result<std::vector<TargetVersion>> newer_at_target(const std::string& key, const std::string& after) = 0;
     // All versions of the target by their keys, of one key the oldest first, with marks.

@@ -196,6 +196,7 @@ class ModelBuckets final : public ReplicaBuckets {
         outcome.may_be_there = fault != 0;
         return outcome;
     }
+    Result<VersionLock> mend(const SourceVersion&, const std::string&) override { return VersionLock{}; }
     Result<std::vector<TargetVersion>> newer_at_target(const std::string& key, const std::string& after) override {
         const std::lock_guard lock(mutex_);
         std::vector<TargetVersion> found = read(target_)[key];

@@ -34,6 +34,7 @@ Replicator::Replicator(ReplicaBuckets& buckets, ReplicaState& state, const Clock
 Result<PassReport> Replicator::pass() {
     const TimeNs began = buckets_.now(), start = clock_.monotonic();
     HF_TRY(const bool is_new, state_.is_new());
+    knows_target_ = !is_new;
     PassReport report;
     HF_TRY_STATUS(state_.begin_listing());
     from_.clear();
@@ -41,7 +42,7 @@ Result<PassReport> Replicator::pass() {
     const Status listed = buckets_.list_source([&](SourceVersion& version) -> Status {
         if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
         HF_TRY_STATUS(state_.add_listed(version));
-        if (++report.listed % between_feeds != 0 || is_new) return {};
+        if (++report.listed % between_feeds != 0) return {};
         HF_TRY_STATUS(collect());
         HF_TRY_STATUS(feed());
         return {};
@@ -50,13 +51,16 @@ Result<PassReport> Replicator::pass() {
     report.seconds = static_cast<double>(clock_.monotonic() - start) / static_cast<double>(ns_per_second);
     HF_TRY_STATUS(state_.flush_listed());
     if (is_new) HF_TRY_STATUS(adopt_target());
+    knows_target_ = true;
     HF_TRY_STATUS(state_.end_listing(began, report.seconds));
     return report;
 }
 
 // What an earlier state has put is there, and says so.
 Status Replicator::adopt_target() {
-    const Status listed = buckets_.list_target([this](const std::string& key, std::span<const TargetVersion> found) -> Status {
+    constexpr std::size_t record_at_once = 1000;
+    std::vector<AppliedVersion> results;
+    const Status listed = buckets_.list_target([&](const std::string& key, std::span<const TargetVersion> found) -> Status {
         if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
         for (const TargetVersion& one : found)
             if (!one.is_marker && one.mark.empty())
@@ -65,7 +69,6 @@ Status Replicator::adopt_target() {
                                  ": give the replica a bucket, or a prefix, of its own");
         HF_TRY(const std::vector<SourceVersion> wanted, state_.waiting_of(key));
         const auto ids = align_versions(wanted, found);
-        std::vector<AppliedVersion> results;
         for (std::size_t i = 0; i < wanted.size(); ++i) {
             if (!ids[i]) continue;
             AppliedVersion result;
@@ -73,9 +76,14 @@ Status Replicator::adopt_target() {
             result.target_id = *ids[i];
             results.push_back(std::move(result));
         }
-        return state_.record(results);
+        if (results.size() < record_at_once) return {};
+        const Status recorded = state_.record(results);
+        results.clear();
+        return recorded;
     });
-    return listed.ok() ? state_.set_looked_at() : listed;
+    if (!listed.ok()) return listed;
+    HF_TRY_STATUS(state_.record(results));
+    return state_.set_looked_at();
 }
 
 bool Replicator::is_large(const WaitingKey& key) const {
@@ -84,6 +92,7 @@ bool Replicator::is_large(const WaitingKey& key) const {
 }
 
 Status Replicator::feed() {
+    if (!knows_target_) return {};
     std::vector<WaitingKey> keys;
     if (from_.empty()) is_quiet_sweep_ = busy_.empty();
     for (std::size_t seen = 0; seen < max_seen_keys && busy_.size() - busy_large_ < max_small_keys; ++seen) {
@@ -141,7 +150,14 @@ bool Replicator::look(const WaitingKey& key, std::size_t& known) {
     const auto ids = align_versions(begun, *found);
     for (; known < begun.size() && ids[known]; ++known) {
         result = {begun[known], AppliedVersion::Kind::applied, *ids[known], {}, {}, 0};
+        if (!begun[known].is_marker) {
+            // It may have been killed between the parts and what belongs to them.
+            const auto lock = buckets_.mend(begun[known], *ids[known]);
+            if (lock.ok()) result.lock = *lock;
+            else result = {begun[known], AppliedVersion::Kind::unclear, {}, {}, lock.error().describe(), buckets_.now()};
+        }
         finish(result);
+        if (result.kind != AppliedVersion::Kind::applied) return false;
     }
     return true;
 }
@@ -200,7 +216,7 @@ Status Replicator::work(TimeNs until, Until how) {
         HF_TRY_STATUS(collect());
         const bool is_stopped = stop_.stop_requested();
         if (!is_stopped) HF_TRY_STATUS(feed());
-        const bool has_nothing = is_stopped || (how == Until::nothing_to_do && from_.empty() && is_quiet_sweep_);
+        const bool has_nothing = is_stopped || !knows_target_ || (how == Until::nothing_to_do && from_.empty() && is_quiet_sweep_);
         if (busy_.empty() && has_nothing) return {};
         if (clock_.monotonic() >= until && !is_stopped) return {};
         std::unique_lock lock(mutex_);

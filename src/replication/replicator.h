@@ -67,6 +67,7 @@ class Replicator {
     const std::stop_token stop_;
 
     // Of the calling thread.
+    bool knows_target_ = false;     // nothing is put before
     std::string from_;              // where to go on among what waits; a sweep begins with nothing
     bool is_quiet_sweep_ = false;   // nothing was busy when the sweep began, and nothing was begun by it
     std::set<std::string> busy_;    // keys of which versions are being put

@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint64_t max_whole_bytes = 16u << 20;
 constexpr std::size_t max_part_bytes = 32u << 20;
 constexpr std::size_t read_bytes = 1u << 20;
+constexpr unsigned ranges_ahead = 1;  // ObjectReader: 8 MiB
 // As many as there are connections for (HttpOptions::max_connections).
 constexpr std::size_t heads_at_once = 16;
 
@@ -188,7 +189,8 @@ Result<std::size_t> S3Buckets::part_bytes_of(const SourceVersion& version) {
 }
 
 PutOutcome S3Buckets::put_object(const SourceVersion& version) {
-    ObjectReader reader(source_, {source_key(version.key), version.id, version.etag, version.bytes}, sends_conditions_);
+    ObjectReader reader(source_, {source_key(version.key), version.id, version.etag, version.bytes}, sends_conditions_,
+                        ranges_ahead);
     const auto answer = reader.first_answer();
     if (!answer.ok()) return failed(answer.error());
     const auto dress = dress_of(version, **answer);
@@ -220,6 +222,16 @@ Status S3Buckets::confirm(const SourceVersion& version, const Dress& dress, PutO
     if (!lock_to_add(outcome.lock, dress.lock, target_.now()).is_none())
         return Error(ErrorCode::unsupported, key + ": the target does not lock it");
     return {};
+}
+
+Result<VersionLock> S3Buckets::mend(const SourceVersion& version, const std::string& target_id) {
+    const auto tags = read_tags(source_, source_key(version.key), version.id);
+    // Who has removed it meanwhile has its tags removed.
+    if (!tags.ok() && tags.error().code() != ErrorCode::not_found) return tags.error();
+    if (tags.ok() && !tags->empty()) HF_TRY_STATUS(put_tags(target_, target_key(version.key), *tags, target_id));
+    if (!has_locks_) return VersionLock{};
+    HF_TRY(const std::optional<VersionLock> lock, follow_lock(version, target_id, {}));
+    return lock.value_or(VersionLock{});
 }
 
 Status S3Buckets::read_marks(std::span<const KeyAndVersion> versions) {

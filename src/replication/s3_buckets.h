@@ -13,7 +13,7 @@ namespace holdfast {
 inline constexpr std::string_view mark_name = "holdfast-source-version";
 
 // An object of up to 16 MiB that was not uploaded in parts is put whole and has the same ETag; any other one goes in parts
-// of the source's size, up to 32 MiB. Memory of a put: the object and 16 MiB, or 16 MiB and two parts (more for objects
+// of the source's size, up to 32 MiB. Memory of a put: the object and 8 MiB, or 8 MiB and two parts (more for objects
 // of more than 300 GB).
 class S3Buckets final : public ReplicaBuckets {
   public:
@@ -22,6 +22,7 @@ class S3Buckets final : public ReplicaBuckets {
 
     Status list_source(const std::function<Status(SourceVersion& version)>& visit) override;
     PutOutcome put(const SourceVersion& version) override;
+    Result<VersionLock> mend(const SourceVersion& version, const std::string& target_id) override;
     Result<std::vector<TargetVersion>> newer_at_target(const std::string& key, const std::string& after) override;
     Status list_target(const VisitKey& visit) override;
     bool has_locks() const override { return has_locks_; }

@@ -11,7 +11,9 @@
 #include "s3/key_path.h"
 #include "s3/location.h"
 #include "s3/object_attributes.h"
+#include "s3/object_lock.h"
 #include "s3/signature.h"
+#include "s3/upload.h"
 #include "s3/xml.h"
 #include "support/temporary_directory.h"
 
@@ -382,6 +384,55 @@ TEST(S3ListingTest, VersionsAreRead) {
     EXPECT_EQ(page->versions[1].object.modified, parse_rfc3339("2026-01-02T03:04:05.678Z").value());
     EXPECT_EQ(page->next_key, "p/b");
     EXPECT_EQ(parse_version_listing(as_bytes(body), "q/").error().code(), ErrorCode::corrupt);
+}
+
+using Mode = VersionLock::Mode;
+
+TEST(VersionLock, NothingIsEverLockedLess) {
+    constexpr TimeNs now = 100;
+    const VersionLock none, short_lock{Mode::governance, 200, false}, long_lock{Mode::governance, 300, false},
+        strong{Mode::compliance, 200, false}, over{Mode::compliance, 50, false}, held{Mode::none, 0, true};
+    struct Case {
+        VersionLock present, wanted, added;
+    };
+    const Case cases[] = {
+        {none, none, none},
+        {none, short_lock, short_lock},
+        {short_lock, long_lock, long_lock},
+        {long_lock, short_lock, none},
+        {long_lock, strong, {Mode::compliance, 300, false}},
+        {strong, long_lock, {Mode::compliance, 300, false}},
+        {strong, short_lock, none},
+        {none, over, none},
+        {none, held, held},
+        {held, none, none},
+        {held, {Mode::governance, 200, true}, short_lock},
+    };
+    for (const Case& one : cases)
+        EXPECT_EQ(lock_to_add(one.present, one.wanted, now), one.added)
+            << describe_lock(one.present) << " / " << describe_lock(one.wanted);
+}
+
+TEST(VersionLock, TextsAndHeadersComeBack) {
+    const TimeNs until = parse_rfc3339("2027-01-01T00:00:00Z").value();
+    for (const VersionLock& lock : {VersionLock{}, VersionLock{Mode::governance, until, false},
+                                    VersionLock{Mode::compliance, until, true}, VersionLock{Mode::none, 0, true}}) {
+        EXPECT_EQ(parse_lock(describe_lock(lock)), lock) << describe_lock(lock);
+        HttpResponse response;
+        response.headers = lock_headers(lock, 0);
+        EXPECT_EQ(lock_in(response).value(), lock) << describe_lock(lock);
+    }
+    EXPECT_TRUE(parse_lock("nonsense").is_none());
+    EXPECT_TRUE(lock_headers({Mode::compliance, until, false}, until + 1).empty());
+}
+
+TEST(Upload, PartsOfAKnownProgramAreFoundByTheirNumber) {
+    constexpr std::uint64_t mebibyte = 1u << 20;
+    EXPECT_EQ(S3Upload::part_bytes_like("abc-3", 20 * mebibyte), 8 * mebibyte);
+    EXPECT_EQ(S3Upload::part_bytes_like("abc-4", 20 * mebibyte), 5 * mebibyte);
+    EXPECT_EQ(S3Upload::part_bytes_like("abc-2", 20 * mebibyte), 16 * mebibyte);
+    EXPECT_EQ(S3Upload::part_bytes_like("abc-20", 20 * mebibyte), std::nullopt);
+    for (const char* const etag : {"abc", "abc-", "abc-0", "abc-x"}) EXPECT_EQ(S3Upload::part_bytes_like(etag, 1), std::nullopt);
 }
 
 }  // namespace

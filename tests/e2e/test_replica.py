@@ -352,6 +352,20 @@ class ReplicaRuns(ReplicaWorld):
         self.replica('status', expect=2)
         self.assertEqual(self.target_bucket.keys(), ['a', 'b'])
 
+    def test_ended_in_the_middle(self):
+        self.fill(40, large=2)
+        self.create()
+        with Proxy(self.target_port, delay=0.1) as proxy:
+            self.replica('remove', 'r')
+            self.create(target=self.url(self.target_bucket, port=proxy.port))
+            process = self.start(['replica', 'run', '--once', 'r'])
+            self.wait(lambda: len(self.target_bucket.keys()) > 3)
+            process.send_signal(signal.SIGTERM)
+            self.finish(process, expect=143)
+            self.follow()
+        self.assertEqual([one[:3] for one in self.history(self.target_bucket)],
+                         [one[:3] for one in self.history(self.source_bucket)])
+
     def test_a_source_that_is_away_is_waited_for(self):
         self.source_bucket.put('a', b'a')
         fault = Fault(0, seed=1, kinds=('cut before',))
@@ -480,6 +494,9 @@ def compare(test, zones, other, changes, seconds):
     test.run_program(['replica', 'create', *urls, '--name', 'r'], env=env)
     wait_for(lambda: south.keys() is not None, 'the bucket in the second zone')
     process = test.start(['replica', 'run'], env=env)
+    source.put('first')  # all are at work when it is there
+    for bucket in (south, target):
+        wait_for(lambda: bucket.keys() == ['first'], 'the first object')
     watch = {name: Watch(Bucket(bucket.port, 'history', ACCESS_KEY, SECRET_KEY)) for name, bucket in
              (('Ceph', south), ('Holdfast', target))}
     put_at = write_history(source, changes, seconds)
@@ -498,15 +515,18 @@ def compare(test, zones, other, changes, seconds):
 def write_history(bucket, changes, seconds):
     """Puts, deletions and locks; returns when each key got each of its versions."""
     rng = random.Random(11)
-    put_at, keys = {}, 25
+    put_at, keys, there = {}, 25, set()
     until = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 3600))
     for number in range(changes):
         key = 'dir%d/object%02d' % (number % 3, rng.randrange(keys))
         lock = {} if number % 5 else {'x_amz_object_lock_mode': 'GOVERNANCE', 'x_amz_object_lock_retain_until_date': until}
-        if rng.random() < 0.2:
+        # Ceph makes no mark of deletion where there is nothing, or one already.
+        if key in there and rng.random() < 0.2:
             bucket.delete(key)
+            there.discard(key)
         else:
             bucket.put(key, rng.randbytes(rng.choice((10, 3000, 200_000))), x_amz_meta_number=str(number), **lock)
+            there.add(key)
         put_at.setdefault(key, []).append(time.time())
         time.sleep(seconds / changes)
     return put_at
@@ -570,4 +590,5 @@ class Watch:
         self.thread.join()
 
     def delays(self, put_at):
+        """Seconds, of each version that `put_at` tells of."""
         return [seen - put for key, times in put_at.items() for put, seen in zip(times, self.seen_at[key])]
