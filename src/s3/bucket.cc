@@ -118,7 +118,13 @@ Status VersionLister::ask() {
 }
 
 Result<std::optional<S3Version>> VersionLister::next() {
-    while (place_ == page_.versions.size()) {
+    // Some services begin with the key that they are to begin behind.
+    const auto is_before = [this] { return !after_.empty() && page_.versions[place_].object.key <= after_; };
+    while (place_ == page_.versions.size() || is_before()) {
+        if (place_ != page_.versions.size()) {
+            ++place_;
+            continue;
+        }
         if (is_begun_ && !page_.goes_on) return std::optional<S3Version>();
         HF_TRY_STATUS(ask());
     }

@@ -39,7 +39,11 @@ Status for_each_object(S3Client& client,
 // thread; one page of memory. Errors: as for_each_object().
 class VersionLister {
   public:
-    VersionLister(S3Client& client, std::string prefix) : client_(client), prefix_(std::move(prefix)) {}
+    // Of keys behind `after`; empty: all.
+    VersionLister(S3Client& client, std::string prefix, std::string after = "")
+        : client_(client), prefix_(std::move(prefix)), after_(std::move(after)) {
+        page_.next_key = after_;
+    }
 
     // The next one; nothing at the end of a listing that is complete.
     Result<std::optional<S3Version>> next();
@@ -50,7 +54,7 @@ class VersionLister {
     Status ask();
 
     S3Client& client_;
-    const std::string prefix_;
+    const std::string prefix_, after_;
     S3VersionPage page_;
     std::size_t place_ = 0;  // in the page, of the next one
     std::string last_;       // the key of the last one

@@ -59,6 +59,12 @@ Result<S3Object> parse_object(const XmlElement& element, bool is_encoded, HasCon
     return object;
 }
 
+// Ceph's gateway encodes keys, and not the marker, which is the last key of the page: that tells which of both it is.
+Result<std::string> parse_marker(const std::string& told, bool is_encoded, const std::vector<S3Version>& versions) {
+    if (!versions.empty() && told == versions.back().object.key) return told;
+    return decode_key(told, is_encoded);
+}
+
 }  // namespace
 
 std::string plain_etag(std::string_view etag) {
@@ -109,7 +115,7 @@ Result<S3VersionPage> parse_version_listing(ByteSpan body, const std::string& pr
     }
     page.goes_on = head.goes_on;
     if (page.goes_on) {
-        HF_TRY(page.next_key, decode_key(root.child_text("NextKeyMarker"), head.is_encoded));
+        HF_TRY(page.next_key, parse_marker(root.child_text("NextKeyMarker"), head.is_encoded, page.versions));
         page.next_id = root.child_text("NextVersionIdMarker");
         if (page.next_key.empty()) return damaged("it goes on, and does not say where");
     }

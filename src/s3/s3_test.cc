@@ -386,6 +386,19 @@ TEST(S3ListingTest, VersionsAreRead) {
     EXPECT_EQ(parse_version_listing(as_bytes(body), "q/").error().code(), ErrorCode::corrupt);
 }
 
+TEST(S3ListingTest, AMarkerMayBeEncodedOrNot) {
+    for (const char* const marker : {"p/%C3%BC%2B%25", "p/ü+%"}) {
+        const std::string body =
+            "<ListVersionsResult><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextKeyMarker>" +
+            std::string(marker) +
+            "</NextKeyMarker><DeleteMarker><Key>p/%C3%BC%2B%25</Key><VersionId>v3</VersionId>"
+            "<LastModified>2026-01-02T03:04:06Z</LastModified></DeleteMarker></ListVersionsResult>";
+        const auto page = parse_version_listing(as_bytes(body), "p/");
+        ASSERT_TRUE(page.ok()) << page.error().describe();
+        EXPECT_EQ(page->next_key, "p/ü+%");
+    }
+}
+
 using Mode = VersionLock::Mode;
 
 TEST(VersionLock, NothingIsEverLockedLess) {

@@ -96,7 +96,10 @@ class Bucket:
             if root.findtext('{*}IsTruncated') != 'true':
                 return
             if 'versions' in query:
-                marker = {'key-marker': urllib.parse.unquote_plus(root.findtext('{*}NextKeyMarker')),
+                # Ceph's gateway encodes keys, and not the marker.
+                told, last = root.findtext('{*}NextKeyMarker'), [one.findtext('{*}Key') for one in root if one.findtext('{*}Key')][-1]
+                is_plain = told == urllib.parse.unquote_plus(last)
+                marker = {'key-marker': told if is_plain else urllib.parse.unquote_plus(told),
                           'version-id-marker': root.findtext('{*}NextVersionIdMarker')}
             else:
                 marker = {'continuation-token': root.findtext('{*}NextContinuationToken')}
