@@ -18,8 +18,9 @@ using Json = nlohmann::json;
 constexpr std::uint64_t max_definition_bytes = 1 << 20;
 constexpr std::string_view ending = ".json";
 
-// What fails for half a minute is told; the next pass tries again.
-constexpr BackoffPolicy backoff{ns_per_second / 10, 5 * ns_per_second, 30 * ns_per_second};
+// Longer than a request that moves nothing takes to fail, so that it is tried again; then it is told, and the next pass
+// tries again.
+constexpr BackoffPolicy backoff{ns_per_second / 10, 5 * ns_per_second, 45 * ns_per_second};
 
 Json json_of(const ReplicaSideConfig& side) {
     Json document = {{"url", side.url}};

@@ -29,8 +29,11 @@ class ReplicaBuckets {
   public:
     virtual ~ReplicaBuckets() = default;
 
-    // All versions of the source by their keys, of one key the newest first, until `visit` fails.
-    virtual Status list_source(const std::function<Status(SourceVersion& version)>& visit) = 0;
+    // All versions of the source, in ranges of keys that may be listed at the same time: those up to the first border, those
+    // behind it up to the second one, and so on. Of one range they come by their keys, of one key the newest first, until
+    // `visit` fails, which is called by one thread at a time.
+    using VisitVersion = std::function<Status(std::size_t range, SourceVersion& version)>;
+    virtual Status list_source(std::span<const std::string> borders, const VisitVersion& visit) = 0;
     // Makes it the newest version of its key at the target, or marks the key as deleted.
     virtual PutOutcome put(const SourceVersion& version) = 0;
     // Gives an object that an earlier put has left at the target what may still be missing there: tags, its lock. Returns the

@@ -11,6 +11,9 @@ namespace {
 constexpr int listed = 0, waiting = 1, begun = 2, applied = 3, left_out = 4, gone = 5;
 constexpr std::size_t flush_versions = 1000;
 constexpr std::int64_t recent_delays = 1000;
+// A listing of fewer pages than ranges would become longer.
+constexpr std::size_t most_ranges = 4;
+constexpr std::uint64_t least_divided = 4000;
 constexpr std::int64_t no_look = -1;  // as the statements have it
 // Of one key, from the first failure on.
 constexpr TimeNs first_delay = ns_per_second, longest_delay = 3600 * ns_per_second;
@@ -161,56 +164,65 @@ Result<bool> ReplicaState::is_new() {
 
 Status ReplicaState::set_looked_at() { return set("looked at target", 1); }
 
-Status ReplicaState::begin_listing() {
-    fresh_.clear();
-    cut_.clear();
-    has_key_ = false;
+Result<std::vector<std::string>> ReplicaState::begin_listing() {
+    ranges_.assign(most_ranges, {});
+    sampler_ = {};
     listed_ = 0;
-    return database_->transaction([this]() -> Status {
+    const Status begun_anew = database_->transaction([this]() -> Status {
         HF_TRY_STATUS(statement("forget listed").run());
         HF_TRY(pass_, number("pass"));
         return set("pass", ++pass_);
     });
+    if (!begun_anew.ok()) return begun_anew.error();
+    std::vector<std::string> borders;
+    HF_TRY(const std::int64_t count, number("borders"));
+    for (std::int64_t i = 0; i < count; ++i) {
+        HF_TRY(std::string border, text(("border " + std::to_string(i)).c_str()));
+        borders.push_back(std::move(border));
+    }
+    return borders;
 }
 
-// A key whose first versions were flushed already may be worked on from now on.
-Status ReplicaState::finish_key() {
-    if (has_key_ && !cut_.empty() && cut_.back() == key_) {
-        cut_.clear();
-        const Status released = database_->transaction([this]() -> Status {
-            HF_TRY_STATUS(write_fresh());
-            return statement("release").run(key_);
+// A key whose first versions were written already may be worked on from now on.
+Status ReplicaState::finish_key(Range& range) {
+    if (range.is_cut) {
+        const Status released = database_->transaction([&]() -> Status {
+            HF_TRY_STATUS(write_fresh(range));
+            return statement("release").run(range.key);
         });
         if (!released.ok()) return released;
     }
-    has_key_ = false;
+    range.is_cut = range.has_key = false;
     return {};
 }
 
-Status ReplicaState::add_listed(const SourceVersion& version) {
-    if (has_key_ && version.key != key_) HF_TRY_STATUS(finish_key());
-    if (!has_key_) {
-        key_ = version.key;
-        has_key_ = true;
-        met_known_ = false;
-        index_ = 0;
+Status ReplicaState::add_listed(std::size_t number, const SourceVersion& version) {
+    HF_CHECK(number < ranges_.size());
+    Range& range = ranges_[number];
+    if (range.has_key && version.key != range.key) HF_TRY_STATUS(finish_key(range));
+    if (!range.has_key) {
+        range.key = version.key;
+        range.has_key = true;
+        range.met_known = false;
+        range.index = 0;
     }
     ++listed_;
+    sampler_.add(version.key);
     HF_TRY_STATUS(statement("find").bind(version.key, version.identity()));
     HF_TRY(const bool is_known, take_row(statement("find"), [](const Statement&) {}));
-    met_known_ = met_known_ || is_known;
-    if (!is_known) fresh_.push_back({version, pass_ * sequences + sequences - 1 - index_, met_known_});
-    ++index_;
-    if (fresh_.size() < flush_versions) return {};
+    range.met_known = range.met_known || is_known;
+    if (!is_known) range.fresh.push_back({version, pass_ * sequences + sequences - 1 - range.index, range.met_known});
+    ++range.index;
+    if (range.fresh.size() < flush_versions) return {};
     // Older versions of this key may follow.
-    cut_ = {key_};
-    return database_->transaction([this] { return write_fresh(); });
+    range.is_cut = true;
+    return database_->transaction([&] { return write_fresh(range); });
 }
 
-Status ReplicaState::write_fresh() {
-    for (const Fresh& fresh : fresh_) {
+Status ReplicaState::write_fresh(Range& range) {
+    for (const Fresh& fresh : range.fresh) {
         const SourceVersion& version = fresh.version;
-        const bool is_cut = !cut_.empty() && cut_.back() == version.key;
+        const bool is_cut = range.is_cut && range.key == version.key;
         const int state = fresh.is_late ? left_out : is_cut ? listed : waiting;
         HF_TRY_STATUS(statement("insert").run(version.key, version.identity(), fresh.sequence, state, version.id,
                                               version.etag, version.bytes, version.modified, version.is_marker));
@@ -219,14 +231,18 @@ Status ReplicaState::write_fresh() {
             HF_TRY_STATUS(set("left out", count + 1));
         }
     }
-    fresh_.clear();
+    range.fresh.clear();
     return {};
 }
 
 Status ReplicaState::flush_listed() {
-    HF_TRY_STATUS(finish_key());
-    if (fresh_.empty()) return {};
-    return database_->transaction([this] { return write_fresh(); });
+    for (Range& range : ranges_) {
+        HF_TRY_STATUS(finish_key(range));
+        if (range.fresh.empty()) continue;
+        const Status written = database_->transaction([&] { return write_fresh(range); });
+        if (!written.ok()) return written;
+    }
+    return {};
 }
 
 Status ReplicaState::end_listing(TimeNs began, double seconds) {
@@ -238,6 +254,11 @@ Status ReplicaState::end_listing(TimeNs began, double seconds) {
         HF_TRY_STATUS(set("last listing", began));
         HF_TRY_STATUS(set("listing ns", static_cast<std::int64_t>(seconds * static_cast<double>(ns_per_second))));
         HF_TRY_STATUS(set("listed", listed_));
+        const std::vector<std::string> borders =
+            listed_ < least_divided ? std::vector<std::string>() : sampler_.borders(most_ranges - 1);
+        HF_TRY_STATUS(set("borders", static_cast<std::uint64_t>(borders.size())));
+        for (std::size_t i = 0; i < borders.size(); ++i)
+            HF_TRY_STATUS(set(("border " + std::to_string(i)).c_str(), borders[i]));
         return set("error", "");
     });
 }

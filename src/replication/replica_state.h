@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "database/database.h"
+#include "replication/key_sampler.h"
 #include "replication/replica_buckets.h"
 
 namespace holdfast {
@@ -79,11 +80,12 @@ class ReplicaState {
     Result<bool> is_new();
     Status set_looked_at();
 
-    // A listing begins. What an earlier one had not finished is forgotten.
-    Status begin_listing();
-    // Of versions in the order of the listing. They wait from the moment on when all of their key are listed: a key may be
+    // A listing begins. What an earlier one had not finished is forgotten. Returns where it may be divided: up to three keys
+    // that part what the last one found into parts of about the same size, none where that was less than 4,000 versions.
+    Result<std::vector<std::string>> begin_listing();
+    // Of the versions of each range in the order of the listing. They wait from the moment on when all of their key are listed: a key may be
     // listed up to its older versions only.
-    Status add_listed(const SourceVersion& version);
+    Status add_listed(std::size_t range, const SourceVersion& version);
     // Makes durable what was added.
     Status flush_listed();
     Status end_listing(TimeNs began, double seconds);
@@ -112,14 +114,22 @@ class ReplicaState {
         std::int64_t sequence = 0;
         bool is_late = false;
     };
+    // Where the listing of a range is.
+    struct Range {
+        std::string key;  // that is being listed
+        bool has_key = false, met_known = false;
+        bool is_cut = false;  // some of the key were written before all of them were listed
+        std::int64_t index = 0;  // in the key
+        std::vector<Fresh> fresh;
+    };
     explicit ReplicaState(std::unique_ptr<Database> database) : database_(std::move(database)) {}
     Status prepare();
     Result<std::int64_t> number(const char* name);
     Result<std::string> text(const char* name);
     template <typename Value>
     Status set(const char* name, const Value& value);
-    Status finish_key();
-    Status write_fresh();
+    Status finish_key(Range& range);
+    Status write_fresh(Range& range);
     Status record_one(const AppliedVersion& result);
     Status record_applied(const AppliedVersion& result);
     Status record_failed(const AppliedVersion& result);
@@ -133,11 +143,8 @@ class ReplicaState {
 
     // Of the listing that goes on.
     std::int64_t pass_ = 0;
-    std::vector<Fresh> fresh_;
-    std::string key_;           // that is being listed
-    bool has_key_ = false, met_known_ = false;
-    std::vector<std::string> cut_;  // keys of which some were flushed before all of them were listed
-    std::int64_t index_ = 0;    // in the key
+    std::vector<Range> ranges_;
+    KeySampler sampler_;
     std::uint64_t listed_ = 0;
 };
 

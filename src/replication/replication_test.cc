@@ -58,7 +58,7 @@ class ReplicaStateTest : public testing::Test {
     // A listing: of one key the newest first.
     void list(const std::vector<SourceVersion>& versions, TimeNs began = 100) {
         ASSERT_TRUE(state_->begin_listing().ok());
-        for (const SourceVersion& one : versions) ASSERT_TRUE(state_->add_listed(one).ok());
+        for (const SourceVersion& one : versions) ASSERT_TRUE(state_->add_listed(0, one).ok());
         ASSERT_TRUE(state_->end_listing(began, 0.5).ok());
     }
     // The ids of what waits of the next key.
@@ -93,10 +93,10 @@ TEST_F(ReplicaStateTest, AKeyOfManyVersionsWaitsUntilAllAreListed) {
     ASSERT_TRUE(state_->begin_listing().ok());
     constexpr int count = 2500;
     for (int i = count; i > 0; --i) {
-        ASSERT_TRUE(state_->add_listed(object("a", std::to_string(i))).ok());
+        ASSERT_TRUE(state_->add_listed(0, object("a", std::to_string(i))).ok());
         ASSERT_EQ(next(), Ids{}) << i;
     }
-    ASSERT_TRUE(state_->add_listed(object("b", "b")).ok());
+    ASSERT_TRUE(state_->add_listed(0, object("b", "b")).ok());
     ASSERT_TRUE(state_->flush_listed().ok());
     const Ids ids = next();
     ASSERT_EQ(ids.size(), static_cast<std::size_t>(count));
@@ -104,10 +104,53 @@ TEST_F(ReplicaStateTest, AKeyOfManyVersionsWaitsUntilAllAreListed) {
     EXPECT_EQ(ids.back(), std::to_string(count));
     // A listing that ended in the middle of a key has listed none of it.
     ASSERT_TRUE(state_->begin_listing().ok());
-    for (int i = 1500; i > 0; --i) ASSERT_TRUE(state_->add_listed(object("c", std::to_string(i))).ok());
+    for (int i = 1500; i > 0; --i) ASSERT_TRUE(state_->add_listed(0, object("c", std::to_string(i))).ok());
     state_ = ReplicaState::open(path(), "a -> b").value();
     list({object("c", "2"), object("c", "1")});
     EXPECT_EQ(next(std::string("b\0", 2)), (Ids{"1", "2"}));
+}
+
+TEST_F(ReplicaStateTest, RangesAreListedAtTheSameTime) {
+    ASSERT_TRUE(state_->begin_listing().ok());
+    // More than is written at once, of one key of each range, by turns.
+    for (int i = 1500; i > 0; --i)
+        for (const std::size_t range : {0u, 2u})
+            ASSERT_TRUE(state_->add_listed(range, object(range == 0 ? "a" : "z", std::to_string(i))).ok());
+    ASSERT_EQ(next(), Ids{});
+    ASSERT_TRUE(state_->add_listed(0, object("b", "b")).ok());
+    EXPECT_EQ(next().size(), 1500u);
+    EXPECT_EQ(next("b"), Ids{});
+    ASSERT_TRUE(state_->end_listing(100, 1).ok());
+    EXPECT_EQ(next("c").size(), 1500u);
+    EXPECT_EQ(next("c").front(), "1");
+}
+
+TEST_F(ReplicaStateTest, ALargeListingIsDividedTheNextTime) {
+    const auto list_keys = [this](int count) {
+        EXPECT_TRUE(state_->begin_listing().ok());
+        for (int i = 0; i < count; ++i) EXPECT_TRUE(state_->add_listed(0, object(std::to_string(100'000 + i), "v")).ok());
+        EXPECT_TRUE(state_->end_listing(100, 1).ok());
+        return state_->begin_listing().value();
+    };
+    EXPECT_EQ(list_keys(3999), std::vector<std::string>{});
+    const std::vector<std::string> borders = list_keys(8000);
+    ASSERT_EQ(borders.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(std::stoi(borders[i]) - 100'000, 2000 * static_cast<int>(i + 1), 100);
+    EXPECT_EQ(list_keys(10), std::vector<std::string>{});
+}
+
+TEST(KeySampler, BordersAreEvenWhateverTheirNumber) {
+    for (const int count : {1, 2, 5, 1023, 1024, 1025, 50'000}) {
+        KeySampler sampler;
+        for (int i = 0; i < count; ++i) sampler.add(std::to_string(1'000'000 + i));
+        const auto borders = sampler.borders(3);
+        EXPECT_TRUE(std::is_sorted(borders.begin(), borders.end()));
+        if (count < 1000) continue;
+        ASSERT_EQ(borders.size(), 3u) << count;
+        for (int i = 0; i < 3; ++i)
+            EXPECT_NEAR(std::stoi(borders[static_cast<std::size_t>(i)]) - 1'000'000, count * (i + 1) / 4, count / 100 + 2);
+    }
+    EXPECT_TRUE(KeySampler().borders(3).empty());
 }
 
 TEST_F(ReplicaStateTest, WhatComesBehindANewerOneIsLeftOut) {
@@ -178,9 +221,9 @@ class ModelBuckets final : public ReplicaBuckets {
     ModelBuckets(std::map<std::string, std::vector<SourceVersion>> source, std::string target, TimeNs now, Faults faults)
         : source_(std::move(source)), target_(std::move(target)), now_(now), faults_(std::move(faults)) {}
 
-    Status list_source(const std::function<Status(SourceVersion&)>& visit) override {
+    Status list_source(std::span<const std::string>, const VisitVersion& visit) override {
         for (auto& [key, versions] : source_)
-            for (auto it = versions.rbegin(); it != versions.rend(); ++it) HF_TRY_STATUS(visit(*it));
+            for (auto it = versions.rbegin(); it != versions.rend(); ++it) HF_TRY_STATUS(visit(0, *it));
         return {};
     }
     PutOutcome put(const SourceVersion& version) override {

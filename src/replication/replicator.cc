@@ -36,12 +36,12 @@ Result<PassReport> Replicator::pass() {
     HF_TRY(const bool is_new, state_.is_new());
     knows_target_ = !is_new;
     PassReport report;
-    HF_TRY_STATUS(state_.begin_listing());
+    HF_TRY(const std::vector<std::string> borders, state_.begin_listing());
     from_.clear();
     constexpr std::uint64_t between_feeds = 1000;
-    const Status listed = buckets_.list_source([&](SourceVersion& version) -> Status {
+    const Status listed = buckets_.list_source(borders, [&](std::size_t range, SourceVersion& version) -> Status {
         if (stop_.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
-        HF_TRY_STATUS(state_.add_listed(version));
+        HF_TRY_STATUS(state_.add_listed(range, version));
         if (++report.listed % between_feeds != 0) return {};
         HF_TRY_STATUS(collect());
         HF_TRY_STATUS(feed());

@@ -24,7 +24,8 @@ struct PassReport {
 // Other keys go on, up to 16 small objects and 4 large ones at once. The state is written by the thread that calls;
 // the versions that a crash leaves in doubt are those that are being put, at most 256 small keys and 8 large ones, and
 // are looked for at the target before anything is put again.
-// For one thread. Memory: 16 times 1 MiB, 4 times what a large object takes (s3_buckets.h), and a page of the listing.
+// For one thread. Memory: 16 times 1 MiB, 4 times what a large object takes (s3_buckets.h), and two pages for each of four ranges
+// of the listing.
 class Replicator {
   public:
     Replicator(ReplicaBuckets& buckets, ReplicaState& state, const Clock& clock, std::stop_token stop);

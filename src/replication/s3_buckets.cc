@@ -1,6 +1,8 @@
 #include "replication/s3_buckets.h"
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 #include "crypto/sha256.h"
 #include "s3/object_attributes.h"
@@ -56,20 +58,54 @@ Result<std::unique_ptr<S3Buckets>> S3Buckets::open(S3Client& source, S3Client& t
     return std::unique_ptr<S3Buckets>(new S3Buckets(source, target, has_locks));
 }
 
-Status S3Buckets::list_source(const std::function<Status(SourceVersion& version)>& visit) {
-    return for_each_version(source_, source_prefix_, [&](S3Version& listed) -> Result<bool> {
+// Until its end, or until nobody takes what it finds any more.
+Status S3Buckets::list_range(std::span<const std::string> borders, std::size_t range, BoundedQueue<ListedBatch>& queue) {
+    constexpr std::size_t batch_versions = 1000;
+    VersionLister lister(source_, source_prefix_, range == 0 ? "" : source_key(borders[range - 1]));
+    ListedBatch batch;
+    batch.range = range;
+    for (;;) {
+        HF_TRY(std::optional<S3Version> listed, lister.next());
+        if (!listed) break;
         SourceVersion version;
-        version.key = listed.object.key.substr(source_prefix_.size());
+        version.key = listed->object.key.substr(source_prefix_.size());
+        if (range < borders.size() && version.key > borders[range]) break;
         // The mark of the prefix itself would have no name at the root of the target.
-        if (target_key(version.key).empty()) return true;
-        version.id = std::move(listed.id);
-        version.etag = std::move(listed.object.etag);
-        version.bytes = listed.object.bytes;
-        version.modified = listed.object.modified;
-        version.is_marker = listed.is_delete_marker;
-        HF_TRY_STATUS(visit(version));
-        return true;
-    });
+        if (target_key(version.key).empty()) continue;
+        version.id = std::move(listed->id);
+        version.etag = std::move(listed->object.etag);
+        version.bytes = listed->object.bytes;
+        version.modified = listed->object.modified;
+        version.is_marker = listed->is_delete_marker;
+        batch.versions.push_back(std::move(version));
+        if (batch.versions.size() < batch_versions) continue;
+        if (!queue.push(std::exchange(batch, ListedBatch{range, {}, false, {}}))) return {};
+    }
+    queue.push(std::move(batch));
+    return {};
+}
+
+Status S3Buckets::list_source(std::span<const std::string> borders, const VisitVersion& visit) {
+    BoundedQueue<ListedBatch> queue(borders.size() + 1);
+    std::vector<std::jthread> threads;
+    for (std::size_t range = 0; range <= borders.size(); ++range)
+        threads.emplace_back([&, range] {
+            Status done = list_range(borders, range, queue);
+            queue.push({range, {}, true, std::move(done)});
+        });
+    Status outcome;
+    for (std::size_t open = threads.size(); open != 0 && outcome.ok();) {
+        std::optional<ListedBatch> batch = queue.pop();
+        HF_CHECK(batch.has_value());
+        if (batch->is_end) {
+            --open;
+            outcome = std::move(batch->status);
+        }
+        for (SourceVersion& version : batch->versions)
+            if (outcome.ok()) outcome = visit(batch->range, version);
+    }
+    queue.abort();
+    return outcome;
 }
 
 PutOutcome S3Buckets::put(const SourceVersion& version) {

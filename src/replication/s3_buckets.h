@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "base/bounded_queue.h"
 #include "replication/replica_buckets.h"
 #include "s3/bucket.h"
 #include "s3/object_reader.h"
@@ -20,7 +21,7 @@ class S3Buckets final : public ReplicaBuckets {
     // Asks whether the source has locks. Both clients outlive it.
     static Result<std::unique_ptr<S3Buckets>> open(S3Client& source, S3Client& target);
 
-    Status list_source(const std::function<Status(SourceVersion& version)>& visit) override;
+    Status list_source(std::span<const std::string> borders, const VisitVersion& visit) override;
     PutOutcome put(const SourceVersion& version) override;
     Result<VersionLock> mend(const SourceVersion& version, const std::string& target_id) override;
     Result<std::vector<TargetVersion>> newer_at_target(const std::string& key, const std::string& after) override;
@@ -43,7 +44,16 @@ class S3Buckets final : public ReplicaBuckets {
         TargetVersion* version;
     };
 
+    // A page or so of one range; of the last one `is_end`, with the error that ended it.
+    struct ListedBatch {
+        std::size_t range = 0;
+        std::vector<SourceVersion> versions;
+        bool is_end = false;
+        Status status;
+    };
+
     S3Buckets(S3Client& source, S3Client& target, bool has_locks);
+    Status list_range(std::span<const std::string> borders, std::size_t range, BoundedQueue<ListedBatch>& queue);
     std::string source_key(const std::string& key) const { return source_prefix_ + key; }
     std::string target_key(const std::string& key) const { return target_prefix_ + key; }
     Result<Dress> dress_of(const SourceVersion& version, const HttpResponse& answer);

@@ -1,6 +1,7 @@
 """Replicas of buckets, between real gateways (radosgw) that the tests start."""
 import base64
 import hashlib
+import io
 import os
 import random
 import signal
@@ -278,6 +279,35 @@ class Replica(ReplicaWorld):
             self.follow()
             self.assertEqual((source.counts['HEAD'], target.counts['PUT']), (0, 1))
             self.assertLessEqual(source.requests, 7)
+
+    def test_a_large_listing_is_divided(self):
+        """Four ranges at once, and each version once."""
+        def some(first):
+            bucket = Bucket(self.source_port, self.source_bucket.name, ACCESS_KEY, SECRET_KEY)
+            for i in range(first, 4400, 8):
+                bucket.put('d%02d/o%04d%s' % (i % 37, i // 2, 'ü+ %' if i % 2 else ''), b'%d' % i)
+        threads = [threading.Thread(target=some, args=(first,)) for first in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.create()
+        self.follow()
+        for i in range(300):
+            self.source_bucket.put('d11/o0005ü+ %', b'%d' % i)
+        self.follow()
+        asked = io.StringIO()
+        with Proxy(self.source_port, log=asked) as source:
+            self.replica('remove', 'r')
+            self.create(source=self.url(self.source_bucket, port=source.port))
+            self.follow()
+            asked.truncate(0)
+            self.follow()
+            self.assertEqual(self.status()['listed_versions'], 4700)
+            self.assertEqual(self.replica('check', 'r').json['equal'], 4700)
+        begins = [line for line in asked.getvalue().splitlines() if '&versions=' in line and 'version-id-marker' not in line]
+        # Four ranges of the run, and the one listing of the check.
+        self.assertEqual((len(begins), sum('key-marker=' in line for line in begins)), (5, 3), asked.getvalue())
 
     def test_one_key_that_fails_keeps_no_other(self):
         self.source_bucket.put('good', b'good')
