@@ -66,7 +66,7 @@ struct KnownVersion {
     VersionLock lock;
 };
 
-// A file of SQLite, a row for each version that was ever listed (some 150 bytes and its key). For one thread. What a
+// A file of SQLite, a row for each version that was ever listed (some 250 bytes). For one thread. What a
 // function that changes it has done survives a crash when it has returned. Errors: of the database.
 class ReplicaState {
   public:
