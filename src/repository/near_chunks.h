@@ -35,12 +35,13 @@ void read_near_chunks(ChunkReader& chunks, const Index& index, std::span<const W
 // wanted. On a disk: to hand a chunk of which little is wanted, as of groups of files that have mostly died, to another
 // thread takes as long as to read and prove 64 KiB (30 us).
 inline constexpr std::uint64_t local_task_bytes = 256u << 10;
-// Far away a task is a request or two (max_span_bytes of what is stored).
-inline constexpr std::uint64_t remote_task_bytes = 4u << 20;
+// Far away a task is a request or two (max_span_bytes of what is stored, which often is a fifth of what it holds).
+inline constexpr std::uint64_t remote_task_bytes = 8u << 20;
 inline std::uint64_t task_bytes_for(const StorageTraits& traits) {
     return traits.is_remote ? remote_task_bytes : local_task_bytes;
 }
-// Most of the time threads wait for answers then. In flight: a span and a chunk each, at most 4 MiB, so 32 MiB.
-inline constexpr std::size_t remote_threads = 8;
+// Most of the time threads wait for answers then. In flight: a span and a chunk each, at most 4 MiB, so 64 MiB. A restore of 80,000
+// files with 30 ms for each request: 3.3 s with eight threads, 2.8 s with sixteen (two processors).
+inline constexpr std::size_t remote_threads = 16;
 
 }  // namespace holdfast

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
+#include <deque>
 
+#include "base/descriptor_limit.h"
 #include "base/disk_map.h"
 #include "base/file_io.h"
 #include "base/worker_pool.h"
@@ -21,9 +24,20 @@
 namespace holdfast {
 namespace {
 
-// A window: what is sorted by place in the repository before it is fetched. 100 bytes a piece and
-// 600 a file; a directory keeps a descriptor. There are two: one is fetched while the next one is filled.
-constexpr std::size_t window_pieces = 8192, window_files = 4096, window_directories = 300;
+// A window: what is sorted by place in the repository before it is fetched. 100 bytes a piece and 600 a file; a
+// directory keeps a descriptor. One is filled while the others are fetched: the later ones give threads work that the
+// last tasks of the first one leave idle. 80,000 files from far away, 30 ms for each request: 5.0 s with one, 3.3 s with two,
+// 2.7 s with four of them under way. In all at most 16 MiB.
+constexpr std::size_t window_pieces = 8192, window_files = 4096, most_directories = 300;
+constexpr std::size_t most_fetching = 4;
+constexpr std::size_t other_descriptors = 200;  // what else is open: files that are written, connections
+
+std::size_t directories_of_a_window() {
+    constexpr std::size_t windows = most_fetching + 1;
+    const std::size_t limit = raise_descriptor_limit(windows * most_directories + other_descriptors);
+    return std::clamp<std::size_t>((std::max(limit, other_descriptors) - other_descriptors) / windows, 1, most_directories);
+}
+
 // All of a window, so that nobody waits for room: a task that waits holds 64 bytes.
 constexpr std::size_t queued_tasks = window_pieces + window_files;
 constexpr std::size_t max_reported_problems = 1000;
@@ -129,9 +143,13 @@ class Restore {
     struct Window {
         std::vector<Piece> pieces;
         std::vector<std::shared_ptr<FileWriter>> plain_files;  // inline or empty
+        std::size_t unfinished = 0;                            // tasks
     };
-    Window window_;    // is filled
-    Window fetching_;  // its tasks are queued
+    std::unique_ptr<Window> window_ = std::make_unique<Window>();  // is filled
+    std::deque<std::unique_ptr<Window>> fetching_;                 // their tasks are queued; at most most_fetching
+    std::mutex unfinished_mutex_;  // guards Window::unfinished
+    std::condition_variable task_finished_;
+    const std::size_t window_directories_ = directories_of_a_window();
     std::size_t window_file_count_ = 0, window_directory_count_ = 0;
     // Where the first name of a hard-linked file is: its path below the target.
     DiskMap first_names_;
@@ -397,7 +415,7 @@ Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directo
         return {};
     }
     const Status done = within(child->get(), entry, [&] { return first_pass(*child, entry); });
-    if (++window_directory_count_ >= window_directories) HF_TRY_STATUS(flush_window());
+    if (++window_directory_count_ >= window_directories_) HF_TRY_STATUS(flush_window());
     return done;
 }
 
@@ -431,7 +449,7 @@ Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, cons
         std::holds_alternative<ExtentTree>(entry.content))
         HF_TRY_STATUS(add_runs(file));
     else
-        window_.plain_files.push_back(std::move(file));
+        window_->plain_files.push_back(std::move(file));
     if (++window_file_count_ >= window_files) return flush_window();
     return {};
 }
@@ -464,8 +482,8 @@ Status Restore::add_runs(const std::shared_ptr<FileWriter>& file) {
             return {};
         }
         file->expect(1);
-        window_.pieces.push_back({file, run.chunk, run.chunk_offset, run.bytes, start});
-        return window_.pieces.size() >= window_pieces ? flush_window() : ok_status();
+        window_->pieces.push_back({file, run.chunk, run.chunk_offset, run.bytes, start});
+        return window_->pieces.size() >= window_pieces ? flush_window() : ok_status();
     });
     HF_TRY_STATUS(fatal());
     // Where its pieces are cannot be read: that is this file's problem alone.
@@ -490,31 +508,47 @@ void Restore::finish_piece(FileWriter& file) {
     report_.bytes += file.entry().metadata.size;
 }
 
-// Has the window fetched, task by task, while the next one is filled. The one before is done then.
+// Has the window fetched, task by task, while the next one is filled.
 Status Restore::flush_window() {
-    pool_.wait_idle();
-    fetching_ = std::exchange(window_, {});
+    if (fetching_.size() == most_fetching) {
+        {
+            std::unique_lock lock(unfinished_mutex_);
+            task_finished_.wait(lock, [this] { return fetching_.front()->unfinished == 0; });
+        }
+        fetching_.pop_front();
+    }
+    fetching_.push_back(std::exchange(window_, std::make_unique<Window>()));
     window_file_count_ = window_directory_count_ = 0;
     HF_TRY_STATUS(fatal());
-    fetching_.pieces = sorted_by_place(std::move(fetching_.pieces), *index_);
+    Window& window = *fetching_.back();
+    const auto submit = [&](auto task) {
+        {
+            const std::lock_guard lock(unfinished_mutex_);
+            ++window.unfinished;
+        }
+        pool_.submit([this, &window, task] {
+            task();
+            const std::lock_guard lock(unfinished_mutex_);
+            if (--window.unfinished == 0) task_finished_.notify_one();
+        });
+    };
+    window.pieces = sorted_by_place(std::move(window.pieces), *index_);
     const std::uint64_t task_bytes = task_bytes_for(repository_.storage().traits());
-    for (std::span<const Piece> rest(fetching_.pieces); !rest.empty();) {
+    for (std::span<const Piece> rest(window.pieces); !rest.empty();) {
         const std::span<const Piece> part = first_task(rest, task_bytes);
-        pool_.submit([this, part] { fetch(part); });
+        submit([this, part] { fetch(part); });
         rest = rest.subspan(part.size());
     }
-    const std::span<const std::shared_ptr<FileWriter>> plain(fetching_.plain_files);
+    const std::span<const std::shared_ptr<FileWriter>> plain(window.plain_files);
     for (std::size_t begin = 0; begin < plain.size(); begin += files_a_task)
-        pool_.submit([this, part = plain.subspan(begin, std::min(files_a_task, plain.size() - begin))] {
-            write_plain(part);
-        });
+        submit([this, part = plain.subspan(begin, std::min(files_a_task, plain.size() - begin))] { write_plain(part); });
     return {};
 }
 
 Status Restore::finish_windows() {
     const Status flushed = flush_window();
     pool_.wait_idle();
-    fetching_ = {};
+    fetching_.clear();
     HF_TRY_STATUS(flushed);
     return fatal();
 }
