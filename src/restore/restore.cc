@@ -19,6 +19,7 @@
 #include "restore/background_sync.h"
 #include "restore/extras_remover.h"
 #include "restore/piece.h"
+#include "restore/special_file.h"
 #include "restore/target_directory.h"
 
 namespace holdfast {
@@ -57,17 +58,6 @@ DiskMap::Key path_key(const std::string& path) {
     DiskMap::Key key;
     std::memcpy(&key, digest.bytes.data(), sizeof key);
     return key;
-}
-
-// Whether the link is there as the restore point has it: it may lead to what is kept, and stays.
-bool is_same_link(const TargetDirectory& directory, const Entry& entry) {
-    if (entry.metadata.type != EntryType::symlink) return false;
-    std::string there(entry.metadata.target.size() + 1, '\0');
-    const ssize_t size =
-        ::readlinkat(directory.fd(), entry.name.c_str(), there.data(), there.size());
-    if (size < 0) return false;
-    there.resize(static_cast<std::size_t>(size));
-    return there == entry.metadata.target;
 }
 
 bool is_empty(const Content& directory) {
@@ -656,30 +646,10 @@ Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& direct
 }
 
 Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
-    const Metadata& metadata = entry.metadata;
-    const char* name = entry.name.c_str();
     ++progress_.entries;
-    const auto make = [&]() -> int {
-        if (metadata.type == EntryType::symlink)
-            return ::symlinkat(metadata.target.c_str(), directory.fd(), name);
-        mode_t type = S_IFIFO;
-        if (metadata.type == EntryType::socket) type = S_IFSOCK;
-        if (metadata.type == EntryType::char_device) type = S_IFCHR;
-        if (metadata.type == EntryType::block_device) type = S_IFBLK;
-        return ::mknodat(directory.fd(), name, type | 0600, metadata.device);
-    };
-    int result = make();
-    if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
-        if (is_same_link(directory, entry)) {
-            result = 0;
-        } else {
-            HF_TRY_STATUS(directory.remove_tree(entry.name));
-            result = make();
-        }
-    }
-    if (result != 0) return Error::from_errno(errno, directory.path() + '/' + entry.name);
+    HF_TRY_STATUS(make_special_file(directory, entry, options_.overwrite));
     ++report_.others;
-    return apply_metadata_at(directory, entry.name, metadata);
+    return apply_metadata_at(directory, entry.name, entry.metadata);
 }
 
 Status Restore::make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
