@@ -44,8 +44,18 @@ std::string keep(Repository& repository, const CheckRequest& request, const Chec
     record.data_bytes = response.data_bytes;
     record.never_read_bytes = std::min(response.never_read_bytes, response.data_bytes);
     record.oldest_read = response.oldest_read;
-    if (request.locks) record.unprotected = response.unprotected_count;
-    const Status kept = attest(repository, record);
+    for (const std::string& point : response.damaged_points)
+        if (const auto id = RestorePointId::from_hex(point); id && record.damaged_points.size() < AttestationRecord::most_damaged_points)
+            record.damaged_points.push_back(*id);
+    Status kept = attest(repository, record);
+    if (kept.ok() && request.locks) {
+        AttestationRecord locks;
+        locks.kind = AttestationKind::locks;
+        locks.time = record.time;
+        locks.host = record.host;
+        locks.unprotected = response.unprotected_count;
+        kept = attest(repository, locks);
+    }
     return kept.ok() ? "" : kept.error().describe();
 }
 

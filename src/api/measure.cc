@@ -12,8 +12,10 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t most_at_once = 4;
+// Clocks differ by so much at most.
+constexpr TimeNs clock_tolerance = TimeNs{3600} * ns_per_second;
 
-PointFacts facts_of(const PointInfo& point) {
+PointFacts facts_of(const PointInfo& point, TimeNs now) {
     PointFacts facts;
     facts.id = point.id.hex();
     facts.host = point.record.host;
@@ -22,27 +24,43 @@ PointFacts facts_of(const PointInfo& point) {
     facts.type = backup_type_name(point.record.type);
     if (point.record.origin != RestorePointId{}) facts.origin = point.record.origin.hex();
     facts.skipped = point.record.stats.skipped;
-    facts.content_bytes = point.record.stats.content_bytes;
+    // What a database holds; a write-only client may claim anything.
+    facts.content_bytes = std::min<std::uint64_t>(point.record.stats.content_bytes, INT64_MAX);
     facts.is_held = point.is_held;
-    facts.is_good = !point.is_damaged && !point.is_incomplete;
+    const bool is_of_a_time = facts.time >= 0 && facts.time <= now + clock_tolerance;
+    facts.is_good = !point.is_damaged && !point.is_incomplete && is_of_a_time;
     return facts;
 }
 
-CheckFacts check_facts_of(const std::vector<AttestationRecord>& newest_first) {
+// What was found and has not been looked at again since.
+std::vector<AttestationRecord> standing(const std::vector<AttestationRecord>& newest_first) {
+    std::vector<AttestationRecord> result;
+    for (auto one = newest_first.begin(); one != newest_first.end(); ++one)
+        if (std::none_of(newest_first.begin(), one, [&](const AttestationRecord& later) { return later.covers(*one); }))
+            result.push_back(*one);
+    return result;
+}
+
+CheckFacts check_facts_of(const std::vector<AttestationRecord>& newest_first, std::set<std::string>& damaged_points) {
     CheckFacts facts;
     for (const AttestationRecord& one : newest_first) {
         if (one.kind != AttestationKind::check) continue;
-        const bool is_first = !facts.checked, is_first_of_data = one.has_read_data && !facts.read_data;
-        if (is_first) facts.checked = one.time;
-        // A later check that reads no data does not see what one that did has found.
-        if (is_first || is_first_of_data) facts.problems += one.problems;
-        if (is_first && one.unprotected) facts.unprotected = *one.unprotected;
-        if (!is_first_of_data) continue;
+        // A check that reads data, too, meets what one that does not has met.
+        facts.problems = std::max(facts.problems, one.problems);
+        for (const RestorePointId& id : one.damaged_points) damaged_points.insert(id.hex());
+        if (!facts.checked) facts.checked = one.time;
+        if (!one.has_read_data || facts.read_data) continue;
         facts.read_data = one.time;
-        facts.data_bytes = one.data_bytes;
-        facts.never_read_bytes = one.never_read_bytes;
+        facts.data_bytes = std::min<std::uint64_t>(one.data_bytes, INT64_MAX);
+        facts.never_read_bytes = std::min<std::uint64_t>(one.never_read_bytes, INT64_MAX);
         facts.oldest_read = one.oldest_read;
     }
+    facts.problems = std::min<std::uint64_t>(facts.problems, INT64_MAX);
+    for (const AttestationRecord& one : newest_first)
+        if (one.kind == AttestationKind::locks) {
+            facts.unprotected = std::min<std::uint64_t>(one.unprotected, INT64_MAX);
+            break;
+        }
     return facts;
 }
 
@@ -62,26 +80,32 @@ Result<RecoveryKey> recovery_key_of(Repository& repository, const std::vector<At
 }
 
 // Asks the storage about the newest good point of each identity: a commit locks all that its point needs for as long
-// as the point itself.
-Status measure_locks(Repository& repository, const std::vector<PointInfo>& newest_first, RepositoryFacts& facts) {
+// as the point itself. One that the storage does not tell of is not locked.
+void measure_locks(Repository& repository,
+                   const MeasureRequest& request,
+                   const std::vector<PointInfo>& newest_first,
+                   RepositoryFacts& facts) {
     RetentionLock* const locks = repository.storage().retention();
-    if (locks == nullptr || repository.config().lock.mode == LockRules::Mode::none) return {};
+    if (locks == nullptr || repository.config().lock.mode == LockRules::Mode::none) return;
     facts.lock_period = repository.config().lock.period;
-    std::set<std::pair<std::string, std::string>> asked;
+    facts.is_governance = repository.config().lock.mode == LockRules::Mode::governance;
+    std::set<std::pair<std::string, std::string>> wanted = request.identities;
+    std::set<std::string> good;
+    for (const PointFacts& point : facts.points)
+        if (point.is_good) good.insert(point.id);
     for (const PointInfo& point : newest_first) {
-        if (point.is_damaged || point.is_incomplete || !asked.insert({point.record.host, point.record.name}).second) continue;
+        const std::pair identity(point.record.host, point.record.name);
+        if (!good.contains(point.id.hex()) || wanted.erase(identity) == 0) continue;
         const auto until = locks->locked_until(point_name({point.source, point.inverted_time, point.id}));
-        if (!until.ok() && until.error().code() == ErrorCode::not_found) continue;
-        HF_TRY_STATUS(until.ok() ? ok_status() : Status(until.error()));
-        if (*until) facts.locked_until[{point.record.host, point.record.name}] = **until;
+        if (until.ok() && *until) facts.locked_until[identity] = **until;
     }
-    return {};
 }
 
 Status measure_one(const MeasureRequest& request, RepositoryFacts& facts) {
     AccessRequest access = request.access;
     access.repository = facts.name;
     HF_TRY(ResolvedAccess resolved, resolve_access(access));
+    facts.url = resolved.repository;
     resolved.storage.backoff.total = std::min(resolved.storage.backoff.total, request.patience);
     HF_TRY(const auto repository, open_repository(resolved));
     if (repository->keyring().role() != KeyRole::full)
@@ -94,10 +118,17 @@ Status measure_one(const MeasureRequest& request, RepositoryFacts& facts) {
     std::stable_sort(points.begin(), points.end(), [](const PointInfo& a, const PointInfo& b) {
         return a.inverted_time < b.inverted_time;
     });
-    for (const PointInfo& point : points) facts.points.push_back(facts_of(point));
-    HF_TRY_STATUS(measure_locks(*repository, points, facts));
-    HF_TRY(const auto attestations, read_attestations(*repository));
-    facts.check = check_facts_of(attestations);
+    const TimeNs now = system_clock().now();
+    HF_TRY(auto attestations, read_attestations(*repository));
+    std::erase_if(attestations, [now](const AttestationRecord& one) { return one.time > now + clock_tolerance; });
+    std::set<std::string> damaged;
+    facts.check = check_facts_of(standing(attestations), damaged);
+    for (const PointInfo& point : points) {
+        facts.points.push_back(facts_of(point, now));
+        if (damaged.contains(facts.points.back().id)) facts.points.back().is_good = false;
+    }
+    HF_TRY(facts.lost_containers, repository->count_lost_containers());
+    measure_locks(*repository, request, points, facts);
     HF_TRY(facts.recovery_key, recovery_key_of(*repository, attestations));
     facts.measured = system_clock().now();
     return {};
@@ -117,8 +148,10 @@ std::map<std::string, RepositoryFacts> measure(const MeasureRequest& request, co
                 facts.name = name;
                 const Status measured = measure_one(request, facts);
                 if (!measured.ok()) {
-                    facts = {};
-                    facts.name = name;
+                    RepositoryFacts unknown;
+                    unknown.name = name;
+                    unknown.url = facts.url;
+                    facts = std::move(unknown);
                     facts.error = measured.error().describe();
                 }
                 const std::lock_guard lock(mutex);

@@ -51,7 +51,8 @@ class MetricsText {
         return "{source=" + quoted(one.protection.name) + ",policy=" + quoted(one.policy) + more + '}';
     }
     static OfSource found(const char* objective) {
-        return [objective](const SourceStatus& one) { return std::to_string(one.protection.objective(objective)->found); };
+        return [objective](const SourceStatus& one) { const auto& found = one.protection.objective(objective)->found;
+            return found ? std::to_string(*found) : std::string(); };
     }
 
     void sources() {
@@ -107,9 +108,11 @@ class MetricsText {
         of_each_repository("holdfast_repository_never_read_bytes", "Stored data that no check has ever read.",
                            [](const RepositoryFacts& facts) { return facts.check.read_data ? std::to_string(facts.check.never_read_bytes) : ""; });
         of_each_repository("holdfast_repository_errors", "Errors that the last checks have found.",
-                           [](const RepositoryFacts& facts) { return facts.check.checked ? std::to_string(facts.check.problems) : ""; });
+                           [](const RepositoryFacts& facts) { return facts.check.checked ? std::to_string(facts.check.problems + facts.check.unprotected) : ""; });
         of_each_repository("holdfast_repository_recovery_key_confirmed", "Whether somebody has shown that he has the recovery key.",
-                           [](const RepositoryFacts& facts) { return facts.recovery_key == RecoveryKey::confirmed ? "1" : "0"; });
+                           [](const RepositoryFacts& facts) {
+                               return !facts.measured ? "" : facts.recovery_key == RecoveryKey::confirmed ? "1" : "0";
+                           });
     }
 
     const StatusResponse& response_;

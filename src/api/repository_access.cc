@@ -284,9 +284,13 @@ std::string format_recovery_key(const SecretKey& secret) {
 }
 
 Result<SecretKey> parse_recovery_key(const std::string& text) {
+    // As it was pasted: with blanks around it, or the end of a line of another system.
+    constexpr std::string_view blanks = " \t\r\n-";
     std::string digits;
-    for (const char c : text.substr(std::min(text.size(), recovery_prefix.size())))
-        if (c != '-' && c != ' ') digits += c;
+    digits.reserve(text.size());
+    const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
+    for (const char c : std::string_view(text).substr(std::min(begin + recovery_prefix.size(), text.size())))
+        if (blanks.find(c) == std::string_view::npos) digits += c;
     Bytes bytes = from_hex(digits);
     wipe(digits);
     const Error bad(ErrorCode::wrong_key, "not a recovery key (a digit is wrong or missing)");

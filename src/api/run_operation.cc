@@ -114,6 +114,8 @@ class Run {
         if (!one.restore_point.empty()) {
             record.last_success = now_;
             record.restore_point = one.restore_point;
+            record.host = source.host;
+            record.name = source.name;
         }
         // First what is known, then who is told: a notifier that hangs loses nothing.
         keep(one.name, record);

@@ -43,6 +43,8 @@ SourceRecord read_source_record(const std::string& directory, const std::string&
     if (const TimeNs time = time_in(document, "last_success"); time != 0) record.last_success = time;
     if (const TimeNs time = time_in(document, "last_full"); time != 0) record.last_full = time;
     record.restore_point = text_in(document, "restore_point");
+    record.host = text_in(document, "host");
+    record.name = text_in(document, "name");
     record.error = text_in(document, "error");
     const auto told = document.find("told");
     if (told == document.end() || !told->is_object()) return record;
@@ -58,6 +60,8 @@ Status write_source_record(const std::string& directory, const std::string& sour
                      {"since", format_rfc3339(record.since)},
                      {"last_run", format_rfc3339(record.last_run)},
                      {"restore_point", record.restore_point},
+                     {"host", record.host},
+                     {"name", record.name},
                      {"error", record.error},
                      {"told", Json::object()}};
     if (record.last_success) document["last_success"] = format_rfc3339(*record.last_success);

@@ -18,6 +18,7 @@ struct SourceRecord {
     TimeNs last_run = 0;
     std::optional<TimeNs> last_success;  // of the last restore point
     std::string restore_point;           // that one
+    std::string host, name;              // its identity
     std::optional<TimeNs> last_full;     // time of the last restore point that was a full, or a synthetic one
     std::string error;                   // of a state that is not done
     // By notification, the state that was told at last.

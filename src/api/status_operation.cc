@@ -9,7 +9,7 @@ namespace holdfast {
 namespace {
 
 // After which nobody knows any more what a repository has.
-constexpr TimeNs longest_known = TimeNs{24} * 3600 * ns_per_second;
+constexpr TimeNs longest_known = TimeNs{24} * 3600 * ns_per_second, clock_tolerance = TimeNs{3600} * ns_per_second;
 
 class StatusMeasuring {
   public:
@@ -31,11 +31,15 @@ class StatusMeasuring {
     Status find_facts() {
         std::vector<std::string> all;
         for (const auto& [name, config] : config_.repositories) all.push_back(name);
-        auto opened = Catalog::open(default_places().state);
+        auto opened = open_catalog();
         if (!opened.ok() && request_.is_cached) return opened.error();
         if (!opened.ok()) warn("the catalogue: ", opened.error());
         Catalog* const catalog = opened.ok() ? opened->get() : nullptr;
-        if (!request_.is_cached) response_.repositories = measure({request_.access}, all);
+        if (!request_.is_cached) {
+            MeasureRequest asked{request_.access, {}};
+            for (const auto& [name, source] : config_.sources) asked.identities.insert(identity_of_source(source));
+            response_.repositories = measure(asked, all);
+        }
         if (request_.access.stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
         for (const std::string& name : all) {
             RepositoryFacts& facts = response_.repositories[name];
@@ -45,10 +49,25 @@ class StatusMeasuring {
             if (!facts.error.empty()) continue;
             if (!facts.measured) facts.error = "it was never measured";
             else if (response_.now - *facts.measured > longest_known) facts.error = "it was measured more than a day ago";
+            else if (*facts.measured - response_.now > clock_tolerance) facts.error = "it was measured at a time that is yet to come";
         }
-        if (catalog != nullptr)
+        if (catalog != nullptr && !request_.is_cached)
             if (const Status kept = catalog->keep_only(all); !kept.ok()) warn("the catalogue: ", kept.error());
         return {};
+    }
+
+    // One that turns out to be damaged is made anew.
+    Result<std::unique_ptr<Catalog>> open_catalog() {
+        const std::string directory = default_places().state;
+        auto catalog = Catalog::open(directory);
+        bool is_damaged = false;
+        for (const auto& [name, config] : config_.repositories)
+            if (catalog.ok() && !is_damaged)
+                if (const auto known = (*catalog)->repository(name); !known.ok()) is_damaged = known.error().code() == ErrorCode::corrupt;
+        if (!is_damaged) return catalog;
+        catalog->reset();
+        HF_TRY_STATUS(Catalog::discard(directory));
+        return Catalog::open(directory);
     }
 
     // What an absent repository had is told, but proves nothing.
@@ -56,7 +75,9 @@ class StatusMeasuring {
         auto known = catalog.repository(facts.name);
         if (!known.ok()) return warn("the catalogue: ", known.error());
         std::string error = std::move(facts.error);
-        facts = std::move(known).value();
+        // A name that means another place now says nothing of that.
+        const std::string url = facts.url.empty() ? config_.repositories.at(facts.name).url : facts.url;
+        if (known->url == url) facts = std::move(known).value();
         if (!error.empty()) facts.error = std::move(error);
     }
 
@@ -68,7 +89,8 @@ class StatusMeasuring {
     void look_at(const SourceConfig& source) {
         SourceStatus one;
         one.policy = source.policy.value_or("");
-        one.protection = protection_of(protected_source(config_, source, response_.repositories), response_.repositories, response_.now);
+        one.protection = protection_of(protected_source(config_, source, identity_of_source(source), response_.repositories),
+                                       response_.repositories, response_.now);
         const SourceRecord record = read_source_record(default_places().state, source.name);
         one.last_run = record.state;
         if (record.last_run != 0) one.ran = record.last_run;
@@ -76,8 +98,13 @@ class StatusMeasuring {
         response_.sources.push_back(std::move(one));
     }
 
+    static Identity identity_of_source(const SourceConfig& source) {
+        const SourceRecord record = read_source_record(default_places().state, source.name);
+        return identity_of(source, {record.host, record.name});
+    }
+
     void write_metrics() {
-        if (config_.metrics_file.empty() || !request_.names.empty()) return;
+        if (config_.metrics_file.empty() || !request_.names.empty() || request_.is_cached) return;
         const std::string text = metrics_text(response_);
         const Status written = replace_file(config_.metrics_file, as_bytes(text), 0644);
         if (!written.ok()) warn("the metrics file: ", written.error());

@@ -378,6 +378,23 @@ TEST_F(Trust, AttestationsAreReadersAloneAndReplaceEachOther) {
     EXPECT_EQ(found[0].time, 200);
     EXPECT_EQ(found[0].problems, 1u);
     EXPECT_EQ(found[1].host, "b");
+    // What a check of data has found stays until all data was read again.
+    AttestationRecord data = check;
+    data.has_read_data = true;
+    data.time = 160;
+    data.problems = 3;
+    ASSERT_TRUE(attest(*test_.repository, data).ok());
+    data.time = 170;
+    data.problems = 0;
+    data.data_bytes = 100;
+    data.never_read_bytes = 90;
+    ASSERT_TRUE(attest(*test_.repository, data).ok());
+    EXPECT_EQ(read_attestations(*test_.repository)->size(), 4u);
+    data.time = 180;
+    data.never_read_bytes = 0;
+    data.oldest_read = 175;
+    ASSERT_TRUE(attest(*test_.repository, data).ok());
+    EXPECT_EQ(read_attestations(*test_.repository)->size(), 3u);
     // A client may store under such a name what it likes.
     const auto hostile = client();
     check.time = 300;
@@ -387,7 +404,7 @@ TEST_F(Trust, AttestationsAreReadersAloneAndReplaceEachOther) {
     // And anybody what is none.
     ASSERT_TRUE(test_.storage->put("attestations/x", as_bytes("nothing"), Durability::immediate).ok());
     found = read_attestations(*test_.repository).value();
-    ASSERT_EQ(found.size(), 2u);
+    ASSERT_EQ(found.size(), 3u);
     EXPECT_EQ(found[0].time, 200);
 }
 

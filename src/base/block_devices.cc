@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -69,27 +71,65 @@ void add_block_device(const std::string& directory, int depth, Devices& devices)
 }
 
 struct Mount {
-    std::string type, source;
+    std::string number, point, type, source, options;
 };
 
-// The mount of the device, from /proc/self/mountinfo: "36 35 98:0 /a /b rw opt:1 - ext3 /dev/root rw".
-std::optional<Mount> mount_of(const std::string& number) {
+// Octal escapes of blanks, tabs, ends of lines and backslashes: "\\040".
+std::string unescaped(std::string_view text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_escape = text[i] == '\\' && i + 3 < text.size();
+        if (!is_escape) {
+            result += text[i];
+            continue;
+        }
+        result += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+        i += 3;
+    }
+    return result;
+}
+
+std::vector<std::string> words_of(std::string_view line) {
+    std::vector<std::string> words;
+    while (!line.empty()) {
+        const std::size_t blank = std::min(line.find(' '), line.size());
+        words.emplace_back(line.substr(0, blank));
+        line.remove_prefix(std::min(blank + 1, line.size()));
+    }
+    return words;
+}
+
+// Shows `visit` each mount of /proc/self/mountinfo: "36 35 98:0 /a /b rw opt:1 - ext3 /dev/root rw".
+void for_each_mount(const std::function<void(const Mount&)>& visit) {
     const auto data = read_file("/proc/self/mountinfo", max_text_bytes);
-    if (!data.ok()) return std::nullopt;
+    if (!data.ok()) return;
     std::string_view rest = as_text(*data);
     while (!rest.empty()) {
         const std::size_t end = std::min(rest.find('\n'), rest.size());
         const std::string_view line = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
         const std::size_t divider = line.find(" - ");
-        if (divider == std::string_view::npos || line.find(' ' + number + ' ') > divider) continue;
-        const std::string_view tail = line.substr(divider + 3);
-        const std::size_t blank = tail.find(' ');
-        if (blank == std::string_view::npos) continue;
-        const std::string_view source = tail.substr(blank + 1);
-        return Mount{std::string(tail.substr(0, blank)), std::string(source.substr(0, source.find(' ')))};
+        if (divider == std::string_view::npos) continue;
+        const auto head = words_of(line.substr(0, divider)), tail = words_of(line.substr(divider + 3));
+        if (head.size() < 5 || tail.size() < 3) continue;
+        visit({head[2], unescaped(head[4]), tail[0], unescaped(tail[1]), unescaped(tail[2])});
     }
-    return std::nullopt;
+}
+
+std::optional<Mount> mount_of(const std::string& number) {
+    std::optional<Mount> found;
+    for_each_mount([&](const Mount& mount) {
+        if (!found && mount.number == number) found = mount;
+    });
+    return found;
+}
+
+// The value of "NAME=" among options with commas between them.
+std::string option_of(const std::string& options, const std::string& name) {
+    const std::size_t begin = (',' + options).find(',' + name + '=');
+    if (begin == std::string::npos) return "";
+    const std::size_t value = begin + name.size() + 1;
+    return options.substr(value, options.find(',', value) - value);
 }
 
 void add_device(dev_t device, int depth, Devices& devices) {
@@ -108,9 +148,15 @@ void add_device(dev_t device, int depth, Devices& devices) {
                   mount->type == "smb3" || mount->type == "fuse.sshfs")) {
         std::string_view server = mount->source;
         while (server.starts_with('/')) server.remove_prefix(1);
-        devices.insert("server " + std::string(server.substr(0, server.find_first_of(":/"))));
+        std::string host(server.substr(0, server.find_first_of(":/")));
+        std::transform(host.begin(), host.end(), host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+        devices.insert("server " + host);
         return;
     }
+    // What is written to it goes there.
+    if (mount && mount->type == "overlay")
+        if (const std::string upper = option_of(mount->options, "upperdir"); !upper.empty() && exists(upper))
+            return add_devices_of_path(upper, depth + 1, devices);
     // Data sets of one pool are on the same disks.
     if (mount && mount->type == "zfs") devices.insert("pool " + mount->source.substr(0, mount->source.find('/')));
     else devices.insert("file system " + number);
@@ -130,6 +176,16 @@ void add_devices_of_path(const std::string& path, int depth, Devices& devices) {
 }
 
 }  // namespace
+
+std::vector<std::string> devices_below_tree(const std::string& path) {
+    Devices devices;
+    add_devices_of_path(path, 0, devices);
+    const std::string prefix = path.ends_with('/') ? path : path + '/';
+    for_each_mount([&](const Mount& mount) {
+        if (mount.point.starts_with(prefix)) add_devices_of_path(mount.point, 0, devices);
+    });
+    return {devices.begin(), devices.end()};
+}
 
 std::vector<std::string> devices_below(const std::string& path) {
     Devices devices;

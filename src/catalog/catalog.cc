@@ -11,8 +11,8 @@ constexpr int most_steps = 10'000;
 // "HFCA".
 constexpr DatabaseSchema schema{0x48464341, 1, R"sql(
 CREATE TABLE repositories (
-    name BLOB PRIMARY KEY, id BLOB NOT NULL, measured INTEGER, error BLOB NOT NULL, lock_period INTEGER,
-    recovery_key INTEGER NOT NULL, checked INTEGER, read_data INTEGER, problems INTEGER NOT NULL,
+    name BLOB PRIMARY KEY, url BLOB NOT NULL, id BLOB NOT NULL, measured INTEGER, error BLOB NOT NULL,
+    lock_period INTEGER, is_governance INTEGER NOT NULL, lost_containers INTEGER NOT NULL, recovery_key INTEGER NOT NULL, checked INTEGER, read_data INTEGER, problems INTEGER NOT NULL,
     data_bytes INTEGER NOT NULL, never_read_bytes INTEGER NOT NULL, oldest_read INTEGER, unprotected INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE points (
@@ -37,6 +37,8 @@ std::uint64_t count_in(const Statement& row, int column) {
 
 }  // namespace
 
+Status Catalog::discard(const std::string& directory) { return Database::discard(directory + file_name); }
+
 Result<std::unique_ptr<Catalog>> Catalog::open(const std::string& directory) {
     HF_TRY_STATUS(make_directories(directory, 0700));
     HF_TRY(auto database, Database::open_or_renew(directory + file_name, schema));
@@ -47,20 +49,21 @@ Status Catalog::keep(const RepositoryFacts& facts) {
     return database_->transaction([&]() -> Status {
         if (!facts.is_known()) {
             HF_TRY(Statement failed, database_->prepare(
-                "INSERT INTO repositories VALUES (?1, X'', NULL, ?2, NULL, 0, NULL, NULL, 0, 0, 0, NULL, 0) "
+                "INSERT INTO repositories VALUES (?1, ?3, X'', NULL, ?2, NULL, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, 0) "
                 "ON CONFLICT (name) DO UPDATE SET error = excluded.error"));
-            return failed.run(facts.name, facts.error);
+            return failed.run(facts.name, facts.error, facts.url);
         }
         HF_TRY(Statement measured, database_->prepare(
-            "INSERT INTO repositories VALUES (?1, ?2, ?3, X'', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
-            "ON CONFLICT (name) DO UPDATE SET id = excluded.id, measured = excluded.measured, error = excluded.error, "
+            "INSERT INTO repositories VALUES (?1, ?2, ?3, ?4, X'', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
+            "ON CONFLICT (name) DO UPDATE SET url = excluded.url, id = excluded.id, is_governance = excluded.is_governance, "
+            "lost_containers = excluded.lost_containers, measured = excluded.measured, error = excluded.error, "
             "lock_period = excluded.lock_period, recovery_key = excluded.recovery_key, checked = excluded.checked, "
             "read_data = excluded.read_data, problems = excluded.problems, data_bytes = excluded.data_bytes, "
             "never_read_bytes = excluded.never_read_bytes, oldest_read = excluded.oldest_read, "
             "unprotected = excluded.unprotected"));
         const CheckFacts& check = facts.check;
-        HF_TRY_STATUS(measured.run(facts.name, facts.id, facts.measured, facts.lock_period,
-                                   static_cast<int>(facts.recovery_key), check.checked, check.read_data, check.problems,
+        HF_TRY_STATUS(measured.run(facts.name, facts.url, facts.id, facts.measured, facts.lock_period,
+                                   facts.is_governance, facts.lost_containers, static_cast<int>(facts.recovery_key), check.checked, check.read_data, check.problems,
                                    check.data_bytes, check.never_read_bytes, check.oldest_read, check.unprotected));
         return keep_points(facts);
     });
@@ -72,7 +75,9 @@ Status Catalog::keep_points(const RepositoryFacts& facts) {
     // What is the same is not written again: a repository has many points, and a backup adds one.
     HF_TRY(Statement put, database_->prepare(
         "INSERT INTO points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (repository, id) DO UPDATE "
-        "SET is_held = excluded.is_held, is_good = excluded.is_good "
+        "SET host = excluded.host, name = excluded.name, time = excluded.time, type = excluded.type, "
+        "origin = excluded.origin, skipped = excluded.skipped, content_bytes = excluded.content_bytes, "
+        "is_held = excluded.is_held, is_good = excluded.is_good "
         "WHERE is_held <> excluded.is_held OR is_good <> excluded.is_good"));
     for (const PointFacts& point : facts.points) {
         HF_TRY_STATUS(see.run(point.id));
@@ -95,7 +100,7 @@ Result<RepositoryFacts> Catalog::repository(const std::string& name) {
     facts.name = name;
     HF_TRY(Statement row, database_->prepare(
         "SELECT id, measured, error, lock_period, recovery_key, checked, read_data, problems, data_bytes, "
-        "never_read_bytes, oldest_read, unprotected FROM repositories WHERE name = ?1"));
+        "never_read_bytes, oldest_read, unprotected, url, is_governance, lost_containers FROM repositories WHERE name = ?1"));
     HF_TRY_STATUS(row.bind(name));
     HF_TRY(const bool is_there, row.step());
     if (!is_there) return facts;
@@ -112,6 +117,9 @@ Result<RepositoryFacts> Catalog::repository(const std::string& name) {
     facts.check.never_read_bytes = count_in(row, 9);
     facts.check.oldest_read = row.optional_integer(10);
     facts.check.unprotected = count_in(row, 11);
+    facts.url = row.text(12);
+    facts.is_governance = row.integer(13) != 0;
+    facts.lost_containers = count_in(row, 14);
     HF_TRY_STATUS(read_points(facts));
     return facts;
 }

@@ -24,6 +24,8 @@ class Catalog {
   public:
     // `directory` is made where it is missing. A file that is damaged or of another version is made anew.
     static Result<std::unique_ptr<Catalog>> open(const std::string& directory);
+    // Removes one that turned out to be damaged; nobody of this process has it open.
+    static Status discard(const std::string& directory);
 
     // Takes what was measured in the place of what was known of this name. One that could not be measured changes the
     // error alone. Costs what has changed.

@@ -27,7 +27,7 @@ struct PointFacts {
 struct CheckFacts {
     std::optional<TimeNs> checked;    // the last check
     std::optional<TimeNs> read_data;  // the last one that read data
-    std::uint64_t problems = 0;       // of these two
+    std::uint64_t problems = 0;       // that were found and that no later check has looked at again
     std::uint64_t data_bytes = 0, never_read_bytes = 0;
     std::optional<TimeNs> oldest_read;  // what was ever read was read since then
     std::uint64_t unprotected = 0;      // objects that were not locked
@@ -48,10 +48,13 @@ enum class RecoveryKey : std::uint8_t {
 // One repository, under the name that the configuration has for it.
 struct RepositoryFacts {
     std::string name;
+    std::string url;                 // where it was found
     std::string id;                  // of the repository itself, whatever its name; empty: never seen
     std::optional<TimeNs> measured;  // when all this was found; nothing: never
     std::string error;               // why not now; empty: it could be measured at the last try
     std::optional<TimeNs> lock_period;
+    bool is_governance = false;         // somebody with a special permission may lift its locks
+    std::uint64_t lost_containers = 0;  // objects with data that restore points need, and that are not there
     RecoveryKey recovery_key = RecoveryKey::none;
     CheckFacts check;
     std::vector<PointFacts> points;  // newest first

@@ -127,7 +127,7 @@ Command key_recovery() {
 }
 
 Result<ExitStatus> confirm(const std::optional<std::string>& file, Console& console) {
-    HF_TRY(std::string key, file ? read_first_line(*file) : read_typed_secret("recovery key: "));
+    HF_TRY(std::string key, file ? read_first_line(*file) : read_typed_secret("recovery key: ", console.stop));
     HF_TRY(const KeySummary confirmed, confirm_recovery_key(console.access, key));
     if (console.json) {
         nlohmann::json document = json_of(confirmed);

@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,18 +8,11 @@
 #include <exception>
 #include <thread>
 
+#include "base/descriptor_limit.h"
 #include "cli/command.h"
 #include "cli/output.h"
 
 namespace {
-
-// Every open directory of a deep tree takes a descriptor: all that this process may have.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1u << 20);
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // A descriptor that the caller has closed would be given to the next file that is opened, and a
 // message would be written into it. What stands there now can be neither read (0) nor written (1, 2).
@@ -45,7 +37,8 @@ void bound_allocator() {
 
 int main(int argc, char** argv) {
     if (!occupy_standard_descriptors()) return 1;
-    raise_descriptor_limit();
+    // Every open directory of a deep tree takes one: all that this process may have.
+    static_cast<void>(holdfast::raise_descriptor_limit(1u << 20));
     bound_allocator();
     // Signals go to one thread that waits for them; all others block them.
     sigset_t signals;

@@ -1,5 +1,6 @@
 #include "cli/secret_input.h"
 
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -40,17 +41,21 @@ class NoEcho {
 
 }  // namespace
 
-Result<std::string> read_typed_secret(const char* prompt) {
+Result<std::string> read_typed_secret(const char* prompt, const std::stop_token& stop) {
     const NoEcho quiet(prompt);
     std::string line;
     line.reserve(max_line_bytes);  // so that no part of it stays where it grew from
     char next = 0;
-    for (;;) {
+    while (!stop.stop_requested()) {
+        // Signals go to another thread: nothing else would end a read.
+        pollfd waiting{STDIN_FILENO, POLLIN, 0};
+        if (::poll(&waiting, 1, 100) == 0) continue;
         const ssize_t got = ::read(STDIN_FILENO, &next, 1);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0 || next == '\n' || line.size() == max_line_bytes) break;
         line.push_back(next);
     }
+    if (stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
     if (line.empty()) return Error(ErrorCode::invalid_argument, "nothing was typed");
     return line;
 }

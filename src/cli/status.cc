@@ -31,6 +31,8 @@ Json json_of(const CopyStatus& copy) {
                      {"time", copy.point.empty() ? Json() : Json(format_rfc3339(copy.time))},
                      {"restore_points", copy.points},
                      {"locked_until", time_or_null(copy.locked_until)},
+                     {"governance", copy.is_governance},
+                     {"lost_packs", copy.lost_containers},
                      {"checked", time_or_null(copy.check.checked)},
                      {"verified", time_or_null(copy.verified)},
                      {"data_bytes_never_read", copy.check.never_read_bytes},
@@ -63,7 +65,7 @@ Json json_of(const SourceStatus& source) {
         Json& item = objectives.emplace_back();
         item = {{"name", objective.name},
                 {"wanted", is_time ? seconds_of(objective.wanted) : objective.wanted},
-                {"found", is_time ? seconds_of(objective.found) : objective.found},
+                {"found", objective.found ? Json(is_time ? seconds_of(*objective.found) : *objective.found) : Json()},
                 {"asked_for", objective.is_wanted},
                 {"status", verdict_name(objective.verdict)}};
         add_path(item, "reason", objective.reason);
@@ -118,10 +120,10 @@ const char* word_of(Verdict verdict) {
 
 std::string figures_of(const ObjectiveStatus& objective) {
     if (objective.name == "rpo")
-        return objective.wanted == 0 ? "" : format_age(objective.found) + " of " + format_age(objective.wanted);
+        return objective.wanted == 0 ? "" : (objective.found ? format_age(*objective.found) : "none") + " of " + format_age(objective.wanted);
     if (objective.name == "verified") return objective.wanted == 0 ? "" : "within " + format_age(objective.wanted);
-    if (objective.name == "errors") return format_count(static_cast<std::uint64_t>(objective.found));
-    return std::to_string(objective.found) + " of " + std::to_string(objective.wanted);
+    if (objective.name == "errors") return format_count(static_cast<std::uint64_t>(objective.found.value_or(0)));
+    return std::to_string(objective.found.value_or(0)) + " of " + std::to_string(objective.wanted);
 }
 
 // "copies 2 of 3 BROKEN".
@@ -137,7 +139,8 @@ std::string text_of(const CopyStatus& copy, TimeNs now) {
     std::string text = "    " + copy.place.repository + ": ";
     text += copy.point.empty() ? "no restore point" : format_age(now - copy.time) + " old";
     text += ", " + copy.place.medium + ", site " + (copy.place.site.empty() ? "not named" : printable(copy.place.site));
-    text += copy.locked_until ? ", locked until " + day_of(*copy.locked_until) : ", not locked";
+    const char* const locked = copy.is_governance ? ", locked (governance) until " : ", locked until ";
+    text += copy.locked_until ? locked + day_of(*copy.locked_until) : ", not locked";
     if (copy.verified) text += ", all data read since " + day_of(*copy.verified);
     else text += copy.check.checked ? ", checked " + day_of(*copy.check.checked) : ", never checked";
     if (copy.check.problems != 0) text += ", " + format_count(copy.check.problems) + " PROBLEMS";
@@ -177,8 +180,9 @@ void print_repository_hints(const StatusResponse& response) {
 
 // The plugin API of Nagios has four statuses of its own, and one line of text.
 ExitStatus print_nagios(const StatusResponse& response) {
-    bool has_warning = false;
+    bool has_warning = !response.warnings.empty();
     std::string worst;
+    for (const std::string& warning : response.warnings) worst += (worst.empty() ? "" : "; ") + warning;
     for (const SourceStatus& one : response.sources) {
         const bool is_warning = one.last_run == SourceState::failed || one.protection.skipped != 0;
         has_warning |= is_warning;
@@ -194,7 +198,7 @@ ExitStatus print_nagios(const StatusResponse& response) {
     std::string line = std::string("HOLDFAST ") + words[code] + " - " + (worst.empty() ? format_count(response.sources.size()) + " sources are protected" : printable(worst)) + " |";
     for (const SourceStatus& one : response.sources) {
         const ObjectiveStatus& rpo = *one.protection.objective("rpo");
-        line += " '" + one.protection.name + "_age'=" + std::to_string(seconds_of(rpo.found)) + "s";
+        line += " '" + one.protection.name + "_age'=" + (rpo.found ? std::to_string(seconds_of(*rpo.found)) + "s" : "U");
         if (rpo.wanted != 0) line += ";;" + std::to_string(seconds_of(rpo.wanted));
     }
     print_line(line);

@@ -202,7 +202,7 @@ void Builder::add_policy(const std::string& name) {
     one.copies = settings_.texts(path + "copies");
     check_names("repository", path + "copies");
     one.check = text_or_default(path + "check", "");
-    one.objectives.rpo = duration_of(settings_.text(path + "rpo"));
+    one.objectives.rpo = duration_of(text_or_default(path + "rpo", "7d"));
     add_objectives(path + "objective.", one.objectives);
 }
 

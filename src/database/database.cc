@@ -105,10 +105,15 @@ Result<std::unique_ptr<Database>> Database::open_or_renew(const std::string& pat
     if (opened.ok()) return opened;
     const ErrorCode code = opened.error().code();
     if (code != ErrorCode::corrupt && code != ErrorCode::unsupported) return opened;
+    HF_TRY_STATUS(discard(path));
+    return open(path, schema);
+}
+
+Status Database::discard(const std::string& path) {
     // Its journal would be taken for the new one's.
     for (const std::string& name : {path + "-journal", path})
         if (::unlink(name.c_str()) != 0 && errno != ENOENT) return Error::from_errno(errno, name);
-    return open(path, schema);
+    return {};
 }
 
 Database::~Database() { sqlite3_close(handle_); }
@@ -119,17 +124,26 @@ Status Database::set_up(const DatabaseSchema& schema) {
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     HF_TRY_STATUS(execute("PRAGMA cell_size_check=ON; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON"));
+    // One that is ready is not locked: another process may be writing.
+    HF_TRY(const bool is_ready, is_set_up(schema));
+    if (is_ready) return {};
     return transaction([&]() -> Status {
-        HF_TRY(const std::int64_t id, pragma("PRAGMA application_id"));
-        HF_TRY(const std::int64_t version, pragma("PRAGMA user_version"));
-        if (id == schema.application_id && version == schema.version) return {};
-        HF_TRY(const std::int64_t tables, pragma("SELECT count(*) FROM sqlite_master"));
-        if (id != 0 || version != 0 || tables != 0)
-            return Error(ErrorCode::unsupported, path_ + ": a database of another kind or version");
+        HF_TRY(const bool was_made_meanwhile, is_set_up(schema));
+        if (was_made_meanwhile) return {};
         HF_TRY_STATUS(execute(schema.statements));
         HF_TRY_STATUS(execute(("PRAGMA application_id=" + std::to_string(schema.application_id)).c_str()));
         return execute(("PRAGMA user_version=" + std::to_string(schema.version)).c_str());
     });
+}
+
+Result<bool> Database::is_set_up(const DatabaseSchema& schema) {
+    HF_TRY(const std::int64_t id, pragma("PRAGMA application_id"));
+    HF_TRY(const std::int64_t version, pragma("PRAGMA user_version"));
+    if (id == schema.application_id && version == schema.version) return true;
+    HF_TRY(const std::int64_t tables, pragma("SELECT count(*) FROM sqlite_master"));
+    if (id != 0 || version != 0 || tables != 0)
+        return Error(ErrorCode::unsupported, path_ + ": a database of another kind or version");
+    return false;
 }
 
 Result<std::int64_t> Database::pragma(const char* sql) {

@@ -87,6 +87,8 @@ class Database {
     static Result<std::unique_ptr<Database>> open(const std::string& path, const DatabaseSchema& schema);
     // The same for what can be found out again: a file that is damaged or of another version is removed, and made anew.
     static Result<std::unique_ptr<Database>> open_or_renew(const std::string& path, const DatabaseSchema& schema);
+    // Removes a file and its journal. Errors: of the file system.
+    static Status discard(const std::string& path);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -101,6 +103,8 @@ class Database {
   private:
     explicit Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
     Status set_up(const DatabaseSchema& schema);
+    // False: it is empty. Errors: unsupported for one of another kind or version.
+    Result<bool> is_set_up(const DatabaseSchema& schema);
     Result<std::int64_t> pragma(const char* sql);
 
     sqlite3* handle_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -13,6 +14,7 @@ namespace holdfast {
 enum class AttestationKind : std::uint8_t {
     recovery_key = 1,  // somebody has typed the recovery key, and it opens the repository
     check = 2,         // a check went through, whatever it found
+    locks = 3,         // all locks were asked for
 };
 
 struct AttestationRecord {
@@ -27,8 +29,14 @@ struct AttestationRecord {
     std::uint64_t problems = 0;
     std::uint64_t data_bytes = 0, never_read_bytes = 0;
     std::optional<TimeNs> oldest_read;  // all that was ever read was read since then
-    // Objects that were to be locked and were not; nothing: it did not look.
-    std::optional<std::uint64_t> unprotected;
+    std::vector<RestorePointId> damaged_points;  // that something is missing of; the first most_damaged_points
+    static constexpr std::size_t most_damaged_points = 1000;
+
+    // Of locks: objects that were to be locked and were not.
+    std::uint64_t unprotected = 0;
+
+    // Whether what was found then was looked at again since: of a check that read data only by having read all of it.
+    bool covers(const AttestationRecord& earlier) const;
 
     bool operator==(const AttestationRecord&) const = default;
 };

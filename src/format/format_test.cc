@@ -263,6 +263,31 @@ TEST(LeaseTest, RecordsRoundTrip) {
     EXPECT_EQ(decode_mark(encode_mark(mark)).value(), mark);
 }
 
+TEST(AttestationTest, WhatReadAllAgainCoversWhatWasFoundBefore) {
+    AttestationRecord found;
+    found.has_read_data = true;
+    found.time = 100;
+    found.problems = 3;
+    AttestationRecord later = found;
+    later.time = 200;
+    later.problems = 0;
+    later.data_bytes = 1000;
+    later.never_read_bytes = 10;
+    EXPECT_FALSE(later.covers(found)) << "a part";
+    later.never_read_bytes = 0;
+    later.oldest_read = 90;
+    EXPECT_FALSE(later.covers(found)) << "some of it was read before";
+    later.oldest_read = 101;
+    EXPECT_TRUE(later.covers(found));
+    EXPECT_FALSE(found.covers(later));
+    later.has_read_data = false;
+    EXPECT_FALSE(later.covers(found)) << "it has read nothing";
+    found.has_read_data = false;
+    EXPECT_TRUE(later.covers(found)) << "what needs no data was looked at again";
+    found.kind = AttestationKind::locks;
+    EXPECT_FALSE(later.covers(found));
+}
+
 TEST(AttestationTest, RecordsRoundTripAndNothingElseIsTaken) {
     AttestationRecord key;
     key.kind = AttestationKind::recovery_key;
@@ -279,14 +304,18 @@ TEST(AttestationTest, RecordsRoundTripAndNothingElseIsTaken) {
     check.data_bytes = 1000;
     check.never_read_bytes = 1000;
     check.oldest_read = 5;
-    check.unprotected = 0;
+    check.damaged_points = {RestorePointId{}, RestorePointId{}};
     EXPECT_EQ(decode_attestation(encode_attestation(check)).value(), check);
     check.never_read_bytes = 1001;
     EXPECT_EQ(decode_attestation(encode_attestation(check)).error().code(), ErrorCode::corrupt);
+    AttestationRecord locks;
+    locks.kind = AttestationKind::locks;
+    locks.unprotected = 300;
+    EXPECT_EQ(decode_attestation(encode_attestation(locks)).value(), locks);
     Bytes data = encode_attestation(key);
     data.push_back(0);
     EXPECT_EQ(decode_attestation(data).error().code(), ErrorCode::corrupt);
-    data.front() = 3;
+    data.front() = 4;
     EXPECT_EQ(decode_attestation(data).error().code(), ErrorCode::unsupported);
 }
 

@@ -11,6 +11,12 @@ namespace {
 // copied every night.
 constexpr TimeNs usual_lag = TimeNs{24} * 3600 * ns_per_second;
 
+std::string in_lower_case(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
+}
+
 using FactsByName = std::map<std::string, RepositoryFacts>;
 
 bool is_of(const PointFacts& point, const ProtectedSource& source) {
@@ -73,33 +79,51 @@ class Judge {
         copy.error = facts.error;
         copy.measured = facts.measured;
         copy.check = facts.check;
+        copy.lost_containers = facts.lost_containers;
         copy.verified = facts.check.all_read_since();
         if (const PointFacts* newest = newest_of(facts, source_, copy.points)) {
             copy.point = newest->id;
             copy.time = newest->time;
             // What an unreachable repository had is still worth to be told, but no proof.
-            if (copy.is_known && (result_.point.empty() || newest->time > result_.time)) {
-                result_.point = newest->id;
-                result_.time = newest->time;
-                result_.skipped = newest->skipped;
-            }
+            if (copy.is_known) take_newest(*newest, place.is_on_source_device);
             const auto lock = facts.locked_until.find({source_.host, source_.identity_name});
             if (lock != facts.locked_until.end() && lock->second > now_) copy.locked_until = lock->second;
+            copy.is_governance = facts.is_governance;
         }
         result_.copies.push_back(std::move(copy));
+    }
+
+    // What is on the source's own device goes with it: it is told when there is nothing else.
+    void take_newest(const PointFacts& point, bool is_on_source_device) {
+        if (is_on_source_device && !result_.point.empty() && !is_newest_lost_with_source_) return;
+        const bool is_better = result_.point.empty() || (is_newest_lost_with_source_ && !is_on_source_device);
+        if (!is_better && point.time <= result_.time) return;
+        is_newest_lost_with_source_ = is_on_source_device;
+        result_.point = point.id;
+        result_.time = point.time;
+        result_.skipped = point.skipped;
     }
 
     TimeNs oldest_that_counts() const {
         const Objectives& wanted = source_.objectives;
         const TimeNs within = wanted.copies_within != 0 ? wanted.copies_within : wanted.rpo;
-        return within != 0 ? now_ - within : result_.time - usual_lag;
+        if (within != 0) return now_ - within;
+        // Also what an absent one is known to have had makes the others' old.
+        TimeNs newest = 0;
+        for (const CopyStatus& copy : result_.copies) newest = std::max(newest, copy.time);
+        return newest - usual_lag;
     }
 
-    // Those that can be asked first: what one of two on a device is worth does not depend on their order.
+    // Those that can be asked first, and of these the locked ones: what one of two on a device is worth does not depend on
+    // their order.
     void decide_what_counts() {
-        for (const bool is_known : {true, false})
-            for (CopyStatus& copy : result_.copies)
-                if (copy.is_known == is_known) decide(copy);
+        std::vector<CopyStatus*> order;
+        for (CopyStatus& copy : result_.copies) order.push_back(&copy);
+        std::stable_sort(order.begin(), order.end(), [](const CopyStatus* a, const CopyStatus* b) {
+            const auto worth = [](const CopyStatus* copy) { return (copy->is_known ? 2 : 0) + (copy->locked_until ? 1 : 0); };
+            return worth(a) > worth(b);
+        });
+        for (CopyStatus* copy : order) decide(*copy);
     }
 
     void decide(CopyStatus& copy) {
@@ -111,6 +135,8 @@ class Judge {
         else if (!id.empty() && repositories_.contains(id)) copy.why_not = "it is the same repository as another one";
         else if (std::any_of(devices.begin(), devices.end(), is_taken)) copy.why_not = "it is on the same device as another copy";
         else if (!copy.is_known) copy.may_count = true;
+        else if (known->second.lost_containers != 0)
+            copy.why_not = std::to_string(known->second.lost_containers) + " of its packs are not there";
         else if (copy.point.empty()) copy.why_not = "it has no good restore point of the source";
         else if (copy.time < oldest_that_counts()) copy.why_not = "its newest restore point is too old";
         else copy.counts = true;
@@ -141,11 +167,13 @@ class Judge {
     unsigned off_site(bool maybe) const {
         if (source_.site.empty()) return 0;
         return count_if(maybe, [&](const CopyStatus& copy) {
-            return !copy.place.site.empty() && copy.place.site != source_.site;
+            return !copy.place.site.empty() && in_lower_case(copy.place.site) != in_lower_case(source_.site);
         });
     }
     unsigned immutable(bool maybe) const {
-        return count_if(maybe, [](const CopyStatus& copy) { return !copy.is_known || copy.locked_until.has_value(); });
+        return count_if(maybe, [](const CopyStatus& copy) {
+            return !copy.is_known || (copy.locked_until.has_value() && !copy.is_governance);
+        });
     }
 
     ObjectiveStatus& add(std::string name, bool is_wanted, Verdict verdict) {
@@ -172,22 +200,24 @@ class Judge {
 
     void add_rpo() {
         const TimeNs rpo = source_.objectives.rpo;
-        const bool is_new_enough = !result_.point.empty() && (rpo == 0 || now_ - result_.time <= rpo);
+        const bool has_point = !result_.point.empty() && !is_newest_lost_with_source_;
+        const bool is_new_enough = has_point && (rpo == 0 || now_ - result_.time <= rpo);
         const bool may_be_newer = std::any_of(result_.copies.begin(), result_.copies.end(),
                                               [](const CopyStatus& copy) { return !copy.is_known; });
-        ObjectiveStatus& one = add("rpo", rpo != 0 || result_.point.empty(),
+        ObjectiveStatus& one = add("rpo", rpo != 0 || !has_point,
                                    is_new_enough ? Verdict::held : may_be_newer ? Verdict::unknown : Verdict::broken);
         one.wanted = rpo;
-        one.found = result_.point.empty() ? 0 : now_ - result_.time;
+        if (!result_.point.empty()) one.found = now_ - result_.time;
         if (one.verdict == Verdict::unknown) one.reason = "a repository cannot be asked";
         else if (result_.point.empty()) one.reason = "there is no good restore point";
+        else if (!has_point) one.reason = "the only restore points are on the source's own device";
     }
 
     void add_errors() {
         std::uint64_t errors = 0;
         bool is_unknown = false, was_checked = true;
         for (const CopyStatus& copy : result_.copies) {
-            errors += copy.check.problems + copy.check.unprotected;
+            errors += copy.check.problems + copy.check.unprotected + copy.lost_containers;
             is_unknown |= !copy.is_known;
             was_checked &= copy.check.checked.has_value();
         }
@@ -209,7 +239,8 @@ class Judge {
             else oldest = std::min(oldest, *copy.verified);
             if (within != 0 && (!copy.verified || now_ - *copy.verified > within)) verdict = Verdict::broken;
         }
-        if (copies(false) == 0 && within != 0) verdict = copies(true) == 0 ? Verdict::broken : Verdict::unknown;
+        const auto is_any = [](const CopyStatus&) { return true; };
+        if (within != 0 && count_if(false, is_any) == 0) verdict = count_if(true, is_any) == 0 ? Verdict::broken : Verdict::unknown;
         ObjectiveStatus& one = add("verified", within != 0, verdict);
         one.wanted = within;
         one.found = now_ - oldest;
@@ -218,6 +249,7 @@ class Judge {
 
     void add_recovery_key() {
         ObjectiveStatus& one = add("recovery_key", true, Verdict::held);
+        one.found = 0;
         for (const CopyStatus& copy : result_.copies) {
             ++one.wanted;
             const auto found = facts_.find(copy.place.repository);
@@ -228,7 +260,7 @@ class Judge {
             }
             // Of one that cannot be asked now the last answer is good enough: who has had the key has it.
             if (found->second.recovery_key == RecoveryKey::confirmed) {
-                ++one.found;
+                one.found = *one.found + 1;
                 continue;
             }
             if (one.verdict != Verdict::broken)
@@ -259,6 +291,7 @@ class Judge {
     const TimeNs now_;
     SourceProtection result_;
     std::set<std::string> repositories_, devices_;  // of what counts, or may
+    bool is_newest_lost_with_source_ = false;       // result_.point is on the source's own device
     std::map<std::string, std::pair<unsigned, unsigned>> counts_;  // surely, perhaps
 };
 

@@ -10,7 +10,7 @@ namespace holdfast {
 
 // What is wanted. 0: not asked for.
 struct Objectives {
-    TimeNs rpo = 0;            // how old the newest restore point may be
+    TimeNs rpo = TimeNs{7} * 24 * 3600 * ns_per_second;  // how old the newest restore point may be
     TimeNs copies_within = 0;  // how old it may be in a repository that counts as a copy; 0: as the RPO
     unsigned copies = 3, media = 2, off_site = 1, immutable = 0;
     TimeNs verified_within = 0;  // all data of a copy was read by a check since then
@@ -48,6 +48,8 @@ struct CopyStatus {
     TimeNs time = 0;        // of it
     std::uint64_t points = 0;
     std::optional<TimeNs> locked_until;  // of the newest good point; only when that is yet to come
+    bool is_governance = false;          // the lock may be lifted by who has a special permission: not immutable
+    std::uint64_t lost_containers = 0;   // of its repository
     CheckFacts check;
     // All data was read by a check since then; nothing: some was never read.
     std::optional<TimeNs> verified;
@@ -60,7 +62,8 @@ struct ObjectiveStatus {
     std::string name;  // rpo, copies, media, off_site, immutable, errors, verified, recovery_key
     bool is_wanted = true;
     Verdict verdict = Verdict::unknown;
-    std::int64_t wanted = 0, found = 0;  // counts; nanoseconds for rpo and verified
+    std::int64_t wanted = 0;             // a count; nanoseconds for rpo and verified
+    std::optional<std::int64_t> found;   // nothing: there is none, or nobody knows
     std::string reason;                  // of a verdict that is not held; empty: the figures say it
 };
 

@@ -53,7 +53,7 @@ class Protection : public testing::Test {
 
     SourceProtection judge() const { return protection_of(source, facts, now); }
     Verdict verdict_of(const char* objective) const { return judge().objective(objective)->verdict; }
-    std::int64_t found(const char* objective) const { return judge().objective(objective)->found; }
+    std::int64_t found(const char* objective) const { return judge().objective(objective)->found.value_or(-1); }
     const std::string why_not(std::size_t copy) const { return judge().copies[copy].why_not; }
 
     ProtectedSource source;
@@ -134,6 +134,7 @@ TEST_F(Protection, AnOldCopyDoesNotCount) {
     EXPECT_EQ(verdict_of("off_site"), Verdict::held);
     // Without an RPO: a day behind the newest, however old that is.
     source.objectives = {};
+    source.objectives.rpo = 0;
     for (const char* name : {"disk", "nas"}) facts[name].points = {point(name, now - 50 * day)};
     facts["bucket"].points = {point("bucket", now - 51 * day)};
     EXPECT_EQ(judge().rule_321, Verdict::held);
@@ -208,6 +209,59 @@ TEST_F(Protection, ALockThatIsOverIsNone) {
     EXPECT_EQ(judge().verdict, Verdict::broken);
     facts["bucket"].error = "away";
     EXPECT_EQ(verdict_of("immutable"), Verdict::unknown);
+}
+
+TEST_F(Protection, WhatIsLostWithTheSourceHoldsNoRpo) {
+    source.places[0].is_on_source_device = true;
+    for (const char* name : {"nas", "bucket"}) facts[name].points = {point(name, now - 30 * hour)};
+    source.objectives.copies_within = 2 * day;
+    EXPECT_EQ(judge().time, now - 30 * hour);
+    EXPECT_EQ(verdict_of("rpo"), Verdict::broken);
+    for (const char* name : {"nas", "bucket"}) facts[name].points.clear();
+    EXPECT_EQ(judge().time, now - hour) << "it is told when there is nothing else";
+    EXPECT_EQ(verdict_of("rpo"), Verdict::broken);
+}
+
+TEST_F(Protection, ARepositoryThatLacksPacksIsNoCopy) {
+    facts["nas"].lost_containers = 2;
+    EXPECT_EQ(why_not(1), "2 of its packs are not there");
+    EXPECT_EQ(verdict_of("copies"), Verdict::broken);
+    EXPECT_EQ(verdict_of("errors"), Verdict::broken);
+}
+
+TEST_F(Protection, AGovernanceLockIsNotImmutable) {
+    facts["bucket"].is_governance = true;
+    EXPECT_EQ(judge().rule_32110, Verdict::broken);
+    EXPECT_TRUE(judge().copies[2].locked_until.has_value());
+}
+
+TEST_F(Protection, OfTwoOnOneDeviceTheLockedOneCounts) {
+    add("locked", "lyon", "object", "bucket s3/b");
+    facts["locked"].locked_until[{"web1", "/home"}] = now + day;
+    facts["bucket"].locked_until.clear();
+    EXPECT_EQ(found("immutable"), 1);
+    EXPECT_EQ(found("copies"), 3);
+}
+
+TEST_F(Protection, AnAbsentRepositorysNewerPointMakesOthersOld) {
+    source.objectives.rpo = 0;
+    facts["disk"].points = {point("disk", now - hour)};
+    facts["disk"].error = "away";
+    for (const char* name : {"nas", "bucket"}) facts[name].points = {point(name, now - 58 * day)};
+    EXPECT_EQ(why_not(1), "its newest restore point is too old");
+    EXPECT_EQ(judge().verdict, Verdict::broken);
+}
+
+TEST_F(Protection, SitesAreComparedAsPeopleReadThem) {
+    source.places[2].site = "PARIS";
+    EXPECT_EQ(verdict_of("off_site"), Verdict::broken);
+}
+
+TEST_F(Protection, WithoutACopyNothingIsVerified) {
+    source.objectives.counts_source = true;
+    source.objectives.verified_within = 6 * day;
+    for (auto& [name, one] : facts) one.points.clear();
+    EXPECT_EQ(verdict_of("verified"), Verdict::broken);
 }
 
 TEST_F(Protection, TheSourceMayCount) {

@@ -8,6 +8,7 @@ namespace holdfast {
 namespace {
 
 constexpr char folder[] = "attestations/";
+constexpr std::size_t most_attestations = 10'000;
 
 struct StoredAttestation {
     std::string name;
@@ -18,6 +19,8 @@ Result<std::vector<StoredAttestation>> read_stored(Repository& repository) {
     HF_TRY(const auto objects, list_objects(repository.storage(), folder));
     std::vector<StoredAttestation> result;
     for (const ObjectInfo& info : objects) {
+        // Whoever can write could store any number.
+        if (result.size() == most_attestations) break;
         const auto stored = repository.get_record(ObjectKind::attestation, info.name);
         if (!stored.ok()) {
             const ErrorCode code = stored.error().code();
@@ -32,8 +35,12 @@ Result<std::vector<StoredAttestation>> read_stored(Repository& repository) {
     return result;
 }
 
-bool is_of_same_thing(const AttestationRecord& a, const AttestationRecord& b) {
-    return a.kind == b.kind && a.host == b.host && a.slot == b.slot && a.has_read_data == b.has_read_data;
+// Whether `later` of the same host says all that `old` does: what was found stays until it was looked at again.
+bool replaces(const AttestationRecord& later, const AttestationRecord& old) {
+    const bool is_of_same_thing = later.kind == old.kind && later.host == old.host && later.slot == old.slot &&
+                                  later.has_read_data == old.has_read_data;
+    const bool has_found_nothing = old.problems == 0 && old.damaged_points.empty();
+    return is_of_same_thing && (has_found_nothing || later.covers(old));
 }
 
 }  // namespace
@@ -46,8 +53,13 @@ Status attest(Repository& repository, const AttestationRecord& record) {
     const std::string name = folder + key.header.object.hex();
     HF_TRY_STATUS(repository.storage().put(name, encode_record_object(std::move(key), encode_attestation(record)),
                                            Durability::immediate));
-    for (const StoredAttestation& old : before)
-        if (is_of_same_thing(old.record, record)) HF_TRY_STATUS(repository.storage().remove(old.name));
+    for (const StoredAttestation& old : before) {
+        if (!replaces(record, old.record)) continue;
+        const Status removed = repository.storage().remove(old.name);
+        // Who may not delete leaves it: the later one counts.
+        const bool may_stay = removed.ok() || removed.error().code() == ErrorCode::refused || removed.error().code() == ErrorCode::permission_denied;
+        if (!may_stay) return removed;
+    }
     return {};
 }
 

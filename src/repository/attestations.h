@@ -8,7 +8,8 @@
 
 namespace holdfast {
 
-// Stores it, and removes what the same host has attested of the same thing before. Errors: permission_denied for a
+// Stores it, and removes what the same host has attested of the same thing before, unless that found something that was
+// not looked at again. Errors: permission_denied for a
 // write-only client, which nobody would believe; of the storage.
 Status attest(Repository& repository, const AttestationRecord& record);
 

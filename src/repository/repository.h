@@ -197,6 +197,9 @@ class Repository {
     // Excludes from the index what is not in the storage, or not of its size: a full backup trusts
     // nothing that it can check with a listing.
     Status exclude_lost_containers();
+    // How many containers the index names that are not in the storage as it says, and that no prune has condemned. Costs a
+    // listing of all containers, and of the tombstones.
+    Result<std::uint64_t> count_lost_containers();
 
     Status set_mark(const PointInfo& point, MarkKind kind, const std::string& reason);
     Status clear_mark(const PointInfo& point, MarkKind kind);

@@ -430,6 +430,18 @@ std::set<ObjectId> Repository::lost_containers(const Index& known, const StoredC
     return lost;
 }
 
+Result<std::uint64_t> Repository::count_lost_containers() {
+    // Listed before the tombstones: what is gone by then was condemned before.
+    HF_TRY(Index* const known, index());
+    HF_TRY(const StoredContainers present, list_containers());
+    std::set<ObjectId> lost = lost_containers(*known, present);
+    if (lost.empty()) return 0;
+    HF_TRY(const auto tombstones, read_tombstones(*this));
+    for (const Tombstone& tombstone : tombstones)
+        for (const ObjectId& id : tombstone.record.objects) lost.erase(id);
+    return lost.size();
+}
+
 Status Repository::exclude_lost_containers() {
     HF_TRY(Index* const known, index());
     HF_TRY(const StoredContainers present, list_containers());

@@ -8,8 +8,9 @@ from fields import WRAP, Fields
 MIB = 1 << 20
 TYPES = {1: 'full', 2: 'incremental', 3: 'differential', 4: 'synthetic-full'}
 MARKS = {1: 'deleted', 2: 'held', 3: 'verified', 4: 'incomplete'}
-ATTESTATIONS = {1: 'recovery key', 2: 'check'}
-READ_DATA, OLDEST_READ, UNPROTECTED = 1, 2, 4
+ATTESTATIONS = {1: 'recovery key', 2: 'check', 3: 'locks'}
+READ_DATA, OLDEST_READ = 1, 2
+MOST_DAMAGED_POINTS = 1000
 MOST_HOST_BYTES = 4096
 MOST_REASON_BYTES = 65536
 
@@ -139,14 +140,20 @@ def check_attestation(record, parts):
     fields.sized(most=MOST_HOST_BYTES)
     if ATTESTATIONS[kind] == 'recovery key':
         fields.bytes(16)
-        fields.end()
-        return
+    elif ATTESTATIONS[kind] == 'locks':
+        fields.varint()
+    else:
+        _check_check(fields)
+    fields.end()
+
+
+def _check_check(fields):
+    """Attestations, check."""
     flags = fields.u8()
-    require(flags & ~(READ_DATA | OLDEST_READ | UNPROTECTED) == 0, 'unknown flags of an attestation')
+    require(flags & ~(READ_DATA | OLDEST_READ) == 0, 'unknown flags of an attestation')
     _, data_bytes, never_read = fields.varint(), fields.varint(), fields.varint()
     require(never_read <= data_bytes, 'more was never read than there is')
     if flags & OLDEST_READ:
         fields.time()
-    if flags & UNPROTECTED:
-        fields.varint()
-    fields.end()
+    for _ in range(fields.varint(most=MOST_DAMAGED_POINTS)):
+        fields.bytes(16)

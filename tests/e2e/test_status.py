@@ -1,11 +1,14 @@
 """`status`: whether what the configuration wants holds now, as found in the repositories themselves."""
 import glob
 import os
+import random
 import re
 import shutil
+import subprocess
+import sys
 import time
 
-from harness import needs_root
+from harness import HERE, needs_root
 from test_config import ConfigWorld
 from test_s3 import S3World
 
@@ -118,6 +121,88 @@ class Status(StatusWorld):
         self.assertEqual(self.objectives(document)['errors'], 'broken')
         self.assertEqual(document['sources'][0]['rule_321'], 'broken', 'a damaged point is no copy')
 
+    def test_what_a_check_has_found_stays_until_it_was_read_again(self):
+        self.make()
+        self.confirm()
+        rng = random.Random(4)
+        for i in range(40):
+            self.write('large%d' % i, rng.randbytes(150_000))
+        self.settle()
+        self.run_program(['run'])
+        packs = sorted(glob.glob(self.path('repo-disk', 'data', '*', '*')), key=os.path.getsize)
+        os.chmod(packs[-1], 0o600)
+        with open(packs[-1], 'r+b') as file:
+            file.seek(os.path.getsize(packs[-1]) // 2)
+            file.write(b'x' * 300_000)  # beyond what parity mends
+        self.run_program(['-r', 'disk', 'check', '--read-data'], expect=13)
+        self.assertEqual(self.objectives(self.status(expect=17))['errors'], 'broken')
+        # Another machine looks at another part, and this one looks without reading.
+        os.rename(packs[-1], self.path('aside'))
+        self.run_program(['-r', 'disk', 'check'], expect=13)
+        document = self.status(expect=17)
+        self.assertIn('packs are not there', self.copies(document)['disk']['why_not'])
+        os.rename(self.path('aside'), packs[-1])
+        self.run_program(['-r', 'disk', 'check'])
+        document = self.status(expect=17)
+        self.assertEqual(self.objectives(document)['errors'], 'broken')
+        self.assertEqual(self.copies(document)['disk']['restore_points'], 1, 'a damaged point is no good one')
+        # Mended by the next backup, without what is lost for good, and all read again.
+        self.run_program(['-r', 'disk', 'repair'], expect=13)
+        self.run_program(['run'])
+        damaged = [p['id'] for p in self.points('-r', 'disk')][:-1]
+        self.run_program(['-r', 'disk', 'delete', *damaged])
+        self.run_program(['-r', 'disk', 'prune'])
+        self.run_program(['-r', 'disk', 'check', '--read-data'])
+        self.assertEqual(self.status()['status'], 'held')
+
+    def test_a_time_that_is_yet_to_come_proves_nothing(self):
+        self.make()
+        self.confirm()
+        self.run_program(['-r', 'disk', 'delete', 'latest'])
+        self.run_program(['-r', 'disk', 'backup', '--time', '2090-01-01', self.source])
+        document = self.status(expect=17)
+        self.assertEqual(self.copies(document)['disk']['why_not'], 'it has no good restore point of the source')
+
+    def test_another_place_under_an_old_name_is_another_repository(self):
+        self.make()
+        self.confirm()
+        self.status()
+        self.configure(self.text().replace(self.path('repo-disk'), self.path('nowhere')))
+        self.assertEqual(self.copies(self.status('--cached', expect=17))['disk']['error'], 'it was never measured')
+        document = self.status(expect=17)
+        self.assertEqual(self.copies(document)['disk']['restore_point'], '')
+        self.assertEqual(self.objectives(document)['recovery_key'], 'unknown')
+
+    def test_a_disk_below_the_source_is_the_sources_own(self):
+        self.make()
+        self.confirm()
+        os.makedirs(os.path.join(self.source, 'deep', 'er'))
+        inner = self.mount('--bind', self.path('home'), os.path.join(self.source, 'deep', 'er'))
+        self.assertEqual(self.copies(self.status(expect=17))['disk']['why_not'], "it is on the source's own device")
+        self.configure(self.text() .replace('policy = "nightly"', 'policy = "nightly"\none_file_system = true', 1))
+        self.status()
+        self.umount(inner)
+        # A source of another host has devices of its own.
+        self.configure(self.text() + '\n[source.there]\npath = "%s"\nhost = "db7"\nrepository = "disk"\n' % self.path('home'))
+        there = [one for one in self.status(expect=17)['sources'] if one['name'] == 'there'][0]
+        self.assertEqual(there['copies'][0]['why_not'], 'it has no good restore point of the source')
+
+    def test_the_source_is_lost(self):
+        self.make()
+        self.confirm()
+        os.symlink(self.source, self.path('link'))
+        self.configure(self.text().replace('path = "%s"' % self.source, 'path = "%s/"' % self.path('link')))
+        self.run_program(['run'])
+        self.status()
+        os.remove(self.path('link'))
+        self.assertEqual(self.status()['status'], 'held')
+
+    def test_a_recovery_key_as_it_was_pasted(self):
+        self.make()
+        for name, key in self.recovery_keys.items():
+            self.run_program(['-r', name, 'key', 'confirm'], input=b'  ' + key.lower().encode() + b' \r\n')
+        self.status()
+
     def test_the_rpo_is_broken_by_time_alone(self):
         self.make(policy='rpo = "5s"\nobjective.copies_within = "1d"')
         self.confirm()
@@ -128,12 +213,21 @@ class Status(StatusWorld):
         self.configure(self.text(policy='rpo = "1h"'))
         self.status()
 
+    def start_proxy(self, port=0):
+        """One that can be killed, and its port."""
+        process = subprocess.Popen([sys.executable, os.path.join(HERE, '..', 'servers', 'proxy.py'),
+                                    str(self.ceph.gateway_port), '--port', str(port)], stdout=subprocess.PIPE)
+        self.processes.append(process)
+        return process, int(process.stdout.readline())
+
     def test_unreachable_is_unknown(self):
-        self.make()
+        process, port = self.start_proxy()
+        self.make(bucket_port=port)
         self.confirm()
         self.status()
-        # Nobody listens there.
-        self.configure(self.text(bucket_port=1))
+        process.kill()
+        process.wait()
+        # Nobody listens there any more.
         began = time.monotonic()
         document = self.status(expect=17)
         self.assertLess(time.monotonic() - began, 60)
@@ -147,7 +241,7 @@ class Status(StatusWorld):
         self.assertIn('UNKNOWN', self.run_program(['status', '--nagios'], expect=3).text)
         # The catalogue does not turn that into a yes.
         self.assertEqual(self.status('--cached', expect=17)['status'], 'unknown')
-        self.configure(self.text())
+        self.start_proxy(port)
         self.status()
 
     def test_a_repository_on_the_sources_device_and_two_on_one_device(self):
@@ -176,8 +270,14 @@ class Status(StatusWorld):
         after = self.status()
         self.assertEqual(self.copies(after)['far']['restore_point'], self.copies(before)['far']['restore_point'])
         self.assertEqual(after['status'], 'held')
-        with open(os.path.join(self.state, 'catalog.sqlite'), 'r+b') as file:
+        catalog = os.path.join(self.state, 'catalog.sqlite')
+        with open(catalog, 'r+b') as file:
             file.write(b'x' * 3000)
+        self.assertEqual(self.status()['status'], 'held')
+        # The head is whole, what is behind it is not.
+        with open(catalog, 'r+b') as file:
+            file.seek(4096)
+            file.write(b'x' * (os.path.getsize(catalog) - 4096))
         self.assertEqual(self.status()['status'], 'held')
         self.assertEqual(self.status('--cached')['status'], 'held')
 

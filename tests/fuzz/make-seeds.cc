@@ -371,7 +371,7 @@ void write_record_seeds(SeedWriter& seeds) {
     check.data_bytes = 1000;
     check.never_read_bytes = 100;
     check.oldest_read = 5;
-    check.unprotected = 3;
+    check.damaged_points = {object_id(1)};
     seeds.write("lease", "attestation", encode_attestation(check));
     seeds.write("lease", "mark", encode_mark({MarkKind::held, object_id(1), 4, "audit"}));
 }
