@@ -90,6 +90,18 @@ std::vector<std::string> devices_of_repository(const RepositoryConfig& repositor
     return {url.substr(0, end) + service_of(repository)};
 }
 
+// Whether it is in one of these buckets, below its prefix.
+bool is_in_replica(const std::string& url, const std::vector<S3Location>& targets) {
+    constexpr std::string_view s3 = "s3:";
+    if (!url.starts_with(s3)) return false;
+    const auto location = parse_s3_location(std::string_view(url).substr(s3.size()), process_environment());
+    if (!location.ok()) return false;
+    return std::any_of(targets.begin(), targets.end(), [&](const S3Location& target) {
+        const bool is_below = target.prefix.empty() || (location->prefix + '/').starts_with(target.prefix + '/');
+        return bucket_device(*location) == bucket_device(target) && is_below;
+    });
+}
+
 CopyPlace place_of(const RepositoryConfig& repository, const std::string& own_site, const std::vector<std::string>& source_devices) {
     CopyPlace place;
     place.repository = repository.name;
@@ -133,6 +145,7 @@ Identity identity_of(const SourceConfig& source, const Identity& of_last_run) {
 ProtectedSource protected_source(const Config& config,
                                  const SourceConfig& source,
                                  const Identity& identity,
+                                 const std::vector<S3Location>& replica_targets,
                                  const std::map<std::string, RepositoryFacts>& facts) {
     ProtectedSource result;
     result.name = source.name;
@@ -151,8 +164,9 @@ ProtectedSource protected_source(const Config& config,
     std::set<std::string> taken;
     for (const std::string& name : names) {
         const auto repository = config.repositories.find(name);
-        if (repository != config.repositories.end() && taken.insert(name).second)
-            result.places.push_back(place_of(repository->second, config.site, devices));
+        if (repository == config.repositories.end() || !taken.insert(name).second) continue;
+        result.places.push_back(place_of(repository->second, config.site, devices));
+        result.places.back().is_replica = is_in_replica(repository->second.url, replica_targets);
     }
     return result;
 }

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "policy/protection.h"
+#include "s3/location.h"
 
 namespace holdfast {
 
@@ -18,10 +19,11 @@ using Identity = std::pair<std::string, std::string>;
 Identity identity_of(const SourceConfig& source, const Identity& of_last_run);
 
 // The source as `protection_of` takes it, with all repositories where it is to have copies, and those of the configuration
-// that have some.
+// that have some. `replica_targets`: buckets, or what is below their prefixes, that follow others.
 ProtectedSource protected_source(const Config& config,
                                  const SourceConfig& source,
                                  const Identity& identity,
+                                 const std::vector<S3Location>& replica_targets,
                                  const std::map<std::string, RepositoryFacts>& facts);
 
 }  // namespace holdfast

@@ -2,6 +2,7 @@
 
 #include "api/configuration.h"
 #include "api/copy_places.h"
+#include "api/replica_definition.h"
 #include "api/source_record.h"
 #include "base/file_io.h"
 
@@ -19,6 +20,7 @@ class StatusMeasuring {
 
     Result<StatusResponse> look(const std::vector<std::string>& names) {
         HF_TRY_STATUS(find_facts());
+        HF_TRY_STATUS(find_replicas());
         for (const std::string& name : names) look_at(config_.sources.at(name));
         for (const SourceStatus& one : response_.sources)
             response_.verdict = worse(response_.verdict, one.protection.verdict);
@@ -56,6 +58,14 @@ class StatusMeasuring {
         return {};
     }
 
+    Status find_replicas() {
+        HF_TRY(const auto replicas, known_replicas(request_.access.config_file));
+        for (const auto& [name, replica] : replicas)
+            if (const auto target = parse_s3_bucket_url(replica.config.target.url, process_environment()); target.ok())
+                replica_targets_.push_back(target->location);
+        return {};
+    }
+
     // One that turns out to be damaged is made anew.
     Result<std::unique_ptr<Catalog>> open_catalog() {
         const std::string directory = default_places().state;
@@ -89,7 +99,8 @@ class StatusMeasuring {
     void look_at(const SourceConfig& source) {
         SourceStatus one;
         one.policy = source.policy.value_or("");
-        one.protection = protection_of(protected_source(config_, source, identity_of_source(source), response_.repositories),
+        one.protection = protection_of(protected_source(config_, source, identity_of_source(source), replica_targets_,
+                                                        response_.repositories),
                                        response_.repositories, response_.now);
         const SourceRecord record = read_source_record(default_places().state, source.name);
         one.last_run = record.state;
@@ -114,6 +125,7 @@ class StatusMeasuring {
 
     const StatusRequest& request_;
     const Config& config_;
+    std::vector<S3Location> replica_targets_;
     StatusResponse response_;
 };
 

@@ -85,7 +85,7 @@ class Judge {
             copy.point = newest->id;
             copy.time = newest->time;
             // What an unreachable repository had is still worth to be told, but no proof.
-            if (copy.is_known) take_newest(*newest, place.is_on_source_device);
+            if (copy.is_known) take_newest(*newest, place.is_on_source_device || place.is_replica);
             const auto lock = facts.locked_until.find({source_.host, source_.identity_name});
             if (lock != facts.locked_until.end() && lock->second > now_) copy.locked_until = lock->second;
             copy.is_governance = facts.is_governance;
@@ -131,7 +131,8 @@ class Judge {
         const std::string id = known == facts_.end() ? "" : known->second.id;
         const std::vector<std::string>& devices = copy.place.devices;
         const auto is_taken = [&](const std::string& device) { return devices_.contains(device); };
-        if (copy.place.is_on_source_device) copy.why_not = "it is on the source's own device";
+        if (copy.place.is_replica) copy.why_not = "it is in a replica, which follows another bucket into every error";
+        else if (copy.place.is_on_source_device) copy.why_not = "it is on the source's own device";
         else if (!id.empty() && repositories_.contains(id)) copy.why_not = "it is the same repository as another one";
         else if (std::any_of(devices.begin(), devices.end(), is_taken)) copy.why_not = "it is on the same device as another copy";
         else if (!copy.is_known) copy.may_count = true;
@@ -210,7 +211,7 @@ class Judge {
         if (!result_.point.empty()) one.found = now_ - result_.time;
         if (one.verdict == Verdict::unknown) one.reason = "a repository cannot be asked";
         else if (result_.point.empty()) one.reason = "there is no good restore point";
-        else if (!has_point) one.reason = "the only restore points are on the source's own device";
+        else if (!has_point) one.reason = "the only restore points are where no copy counts";
     }
 
     void add_errors() {

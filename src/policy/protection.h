@@ -24,6 +24,7 @@ struct CopyPlace {
     // What is lost together: two repositories with a common one are one place ("disk 8:0", "bucket HOST/NAME").
     std::vector<std::string> devices;
     bool is_on_source_device = false;
+    bool is_replica = false;  // its bucket follows another one, into every error
 };
 
 struct ProtectedSource {

@@ -222,6 +222,14 @@ TEST_F(Protection, WhatIsLostWithTheSourceHoldsNoRpo) {
     EXPECT_EQ(verdict_of("rpo"), Verdict::broken);
 }
 
+TEST_F(Protection, AReplicaNeverCounts) {
+    source.places[2].is_replica = true;
+    EXPECT_EQ(judge().rule_321, Verdict::broken);
+    EXPECT_NE(why_not(2).find("replica"), std::string::npos);
+    facts["bucket"].error = "away";
+    EXPECT_EQ(judge().rule_321, Verdict::broken);
+}
+
 TEST_F(Protection, ARepositoryThatLacksPacksIsNoCopy) {
     facts["nas"].lost_containers = 2;
     EXPECT_EQ(why_not(1), "2 of its packs are not there");

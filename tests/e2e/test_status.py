@@ -197,6 +197,16 @@ class Status(StatusWorld):
         os.remove(self.path('link'))
         self.assertEqual(self.status()['status'], 'held')
 
+    def test_a_replica_never_counts(self):
+        self.make()
+        self.confirm()
+        endpoint = 'http://127.0.0.1:%d' % self.ceph.gateway_port
+        self.configure(self.text() + '\n[replica.far]\nsource.url = "s3://somewhere?endpoint=%s"\ntarget.url = "s3://%s-far?endpoint=%s"\n' % (
+            endpoint, self.bucket, endpoint))
+        document = self.status(expect=17)
+        self.assertIn('replica', self.copies(document)['far']['why_not'])
+        self.assertEqual(document['sources'][0]['rule_321'], 'broken')
+
     def test_a_recovery_key_as_it_was_pasted(self):
         self.make()
         for name, key in self.recovery_keys.items():
