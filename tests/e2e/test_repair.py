@@ -45,8 +45,8 @@ class Repair(E2E):
         shutil.rmtree(self.path('cache'))
         # Whoever reads need not wait for a repair.
         self.assert_restores()
-        self.check(expect=13)
         names = sorted(name for name, _ in self.objects())
+        self.check(expect=13)
         self.assertEqual(sorted(self.repair('--dry-run', expect=13).json['mended']), names)
         self.check(expect=13)
         self.assertEqual(sorted(self.repair().json['mended']), names)
