@@ -216,22 +216,25 @@ Status Copy::want(const WantedChunk& wanted) {
 // Fetches what the window wants.
 Status Copy::flush() {
     std::vector<WantedChunk> sorted;
+    std::vector<bool> begins_read;
     sorted.reserve(window_.size());
     std::optional<DiskMap::Key> last;
-    for (const std::size_t number : order_by_place(window_, *index_)) {
+    for (const PlacedChunk& placed : order_by_place(window_, *index_)) {
         // Several runs may want one chunk.
-        const auto key = key_of(window_[number]);
+        const auto key = key_of(window_[placed.number]);
         if (key.ok() && last && *key == *last) continue;
         last = key.ok() ? std::optional(*key) : std::nullopt;
-        sorted.push_back(window_[number]);
+        sorted.push_back(window_[placed.number]);
+        begins_read.push_back(placed.begins_read);
     }
     window_.clear();
-    const std::uint64_t task_bytes = task_bytes_for(source_.storage().traits());
-    for (std::span<const WantedChunk> rest(sorted); !rest.empty();) {
-        std::size_t count = 0;
-        for (std::uint64_t bytes = 0; count < rest.size() && bytes < task_bytes; ++count) bytes += rest[count].part.bytes;
-        pool_.submit([this, part = rest.first(count)] { fetch(part); });
-        rest = rest.subspan(count);
+    const TaskRule rule = task_rule_for(source_.storage().traits());
+    for (std::size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
+        for (std::uint64_t bytes = 0; end < sorted.size(); ++end) {
+            if (bytes >= rule.bytes && (!rule.has_whole_reads || begins_read[end])) break;
+            bytes += sorted[end].part.bytes;
+        }
+        pool_.submit([this, part = std::span<const WantedChunk>(sorted).subspan(begin, end - begin)] { fetch(part); });
     }
     pool_.wait_idle();
     HF_TRY_STATUS(interrupted());

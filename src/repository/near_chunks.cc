@@ -47,30 +47,40 @@ std::size_t span_length(std::span<const Place> places) {
 
 }  // namespace
 
-std::vector<std::size_t> order_by_place(std::span<const WantedChunk> wanted, const Index& index) {
+std::vector<PlacedChunk> order_by_place(std::span<const WantedChunk> wanted, const Index& index) {
     struct Key {
-        std::uint64_t container, offset;
+        std::uint64_t container, offset, end;
         std::size_t number;
     };
     std::vector<Key> keys;
     keys.reserve(wanted.size());
     std::map<ObjectId, std::uint64_t> containers;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
-        std::uint64_t container = UINT64_MAX, offset = 0;
+        Key key{UINT64_MAX, 0, 0, i};
         const auto located = index.locate(wanted[i].id, wanted[i].part);
         if (located.ok()) {
-            container = containers.try_emplace(located->container.header.object, containers.size()).first->second;
-            offset = located->location.offset;
+            key.container = containers.try_emplace(located->container.header.object, containers.size()).first->second;
+            key.offset = located->location.offset;
+            key.end = end_of(located->location);
         }
-        keys.push_back({container, offset, i});
+        keys.push_back(key);
     }
     std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
         return std::tie(a.container, a.offset, a.number) < std::tie(b.container, b.offset, b.number);
     });
-    std::vector<std::size_t> numbers;
-    numbers.reserve(keys.size());
-    for (const Key& key : keys) numbers.push_back(key.number);
-    return numbers;
+    std::vector<PlacedChunk> placed;
+    placed.reserve(keys.size());
+    const Key* first = nullptr;  // of the read
+    std::uint64_t end = 0;
+    for (const Key& key : keys) {
+        const bool has_place = key.container != UINT64_MAX;
+        const bool is_near = first != nullptr && has_place && key.container == first->container &&
+                             key.offset <= end + max_gap_bytes && key.end - first->offset <= max_span_bytes;
+        if (!is_near) first = &key;
+        end = is_near ? std::max(end, key.end) : key.end;
+        placed.push_back({key.number, !is_near});
+    }
+    return placed;
 }
 
 void read_near_chunks(ChunkReader& chunks,

@@ -14,9 +14,13 @@ struct WantedChunk {
     ChunkRange part;  // what is needed of it
 };
 
-// Numbers of `wanted` by their places in the repository: those of one chunk follow each other. What has no place comes
-// last.
-std::vector<std::size_t> order_by_place(std::span<const WantedChunk> wanted, const Index& index);
+// One of `wanted`, by its place in the repository.
+struct PlacedChunk {
+    std::size_t number = 0;
+    bool begins_read = true;  // it is not read together with the one before
+};
+// All of `wanted` by their places: those of one chunk follow each other. What has no place comes last.
+std::vector<PlacedChunk> order_by_place(std::span<const WantedChunk> wanted, const Index& index);
 
 // What a chunk was read from, when it was read with others: its place, and its frames as they are stored.
 struct ReadFrom {
@@ -31,14 +35,16 @@ inline constexpr std::uint64_t max_span_bytes = 2u << 20;
 using TakeChunk = std::function<void(std::size_t number, const ReadFrom* from, Result<ChunkContent> content)>;
 void read_near_chunks(ChunkReader& chunks, const Index& index, std::span<const WantedChunk> wanted, const TakeChunk& take);
 
-// How many of `wanted`, from the first on, one thread shall read: whole chunks, of which at least so many bytes are
-// wanted. On a disk: to hand a chunk of which little is wanted, as of groups of files that have mostly died, to another
-// thread takes as long as to read and prove 64 KiB (30 us).
-inline constexpr std::uint64_t local_task_bytes = 256u << 10;
-// Far away a task is a request or two (max_span_bytes of what is stored, which often is a fifth of what it holds).
-inline constexpr std::uint64_t remote_task_bytes = 8u << 20;
-inline std::uint64_t task_bytes_for(const StorageTraits& traits) {
-    return traits.is_remote ? remote_task_bytes : local_task_bytes;
+// How many chunks, from the first on, one thread shall read: whole ones, of which at least so many bytes are wanted.
+struct TaskRule {
+    std::uint64_t bytes = 0;
+    bool has_whole_reads = false;  // and what is read with one request is not divided
+};
+// On a disk: to hand a chunk of which little is wanted, as of groups of files that have mostly died, to another thread takes
+// as long as to read and prove 64 KiB (30 us). Far away a request takes as long as a MiB does, and one thread would wait for
+// one after the other.
+inline TaskRule task_rule_for(const StorageTraits& traits) {
+    return traits.is_remote ? TaskRule{1u << 20, true} : TaskRule{256u << 10, false};
 }
 // Most of the time threads wait for answers then. In flight: a span and a chunk each, at most 4 MiB, so 64 MiB. A restore of 80,000
 // files with 30 ms for each request: 3.3 s with eight threads, 2.8 s with sixteen (two processors).

@@ -56,7 +56,7 @@ void ObjectPutter::read_small(std::span<const ObjectToPut> objects,
     for (const ContentPiece& piece : pieces)
         wanted.push_back({piece.run.chunk, {piece.run.chunk_offset, static_cast<std::uint32_t>(piece.run.bytes)}});
     std::vector<ContentPiece> sorted;
-    for (const std::size_t number : order_by_place(wanted, index_)) sorted.push_back(pieces[number]);
+    for (const PlacedChunk& placed : order_by_place(wanted, index_)) sorted.push_back(pieces[placed.number]);
     read_pieces(chunks_, index_, sorted, [&](const ContentPiece& piece, Result<ByteSpan> data) {
         if (!data.ok()) results[piece.file] = data.error();
         else std::memcpy(contents[piece.file].data() + piece.offset, data->data(), data->size());

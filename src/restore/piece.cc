@@ -7,7 +7,10 @@ std::vector<Piece> sorted_by_place(std::vector<Piece> pieces, const Index& index
     for (const Piece& piece : pieces) wanted.push_back(wanted_of(piece));
     std::vector<Piece> sorted;
     sorted.reserve(pieces.size());
-    for (const std::size_t number : order_by_place(wanted, index)) sorted.push_back(std::move(pieces[number]));
+    for (const PlacedChunk& placed : order_by_place(wanted, index)) {
+        sorted.push_back(std::move(pieces[placed.number]));
+        sorted.back().begins_read = placed.begins_read;
+    }
     return sorted;
 }
 
@@ -17,9 +20,11 @@ std::span<const Piece> first_chunk(std::span<const Piece> pieces) {
     return pieces.first(end);
 }
 
-std::span<const Piece> first_task(std::span<const Piece> pieces, std::uint64_t task_bytes) {
+std::span<const Piece> first_task(std::span<const Piece> pieces, const TaskRule& rule) {
     std::size_t end = 0;
-    for (std::uint64_t bytes = 0; end < pieces.size() && bytes < task_bytes;) {
+    std::uint64_t bytes = 0;
+    while (end < pieces.size()) {
+        if (bytes >= rule.bytes && (!rule.has_whole_reads || pieces[end].begins_read)) break;
         const auto chunk = first_chunk(pieces.subspan(end));
         for (const Piece& piece : chunk) bytes += piece.bytes;
         end += chunk.size();

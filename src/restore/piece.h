@@ -13,6 +13,7 @@ struct Piece {
     std::uint32_t chunk_offset = 0;
     std::uint64_t bytes = 0;
     std::uint64_t file_offset = 0;
+    bool begins_read = true;  // as PlacedChunk has it
 };
 
 inline WantedChunk wanted_of(const Piece& piece) {
@@ -22,7 +23,7 @@ inline WantedChunk wanted_of(const Piece& piece) {
 std::vector<Piece> sorted_by_place(std::vector<Piece> pieces, const Index& index);
 // Of pieces in this order, not empty: those that are in the same chunk as the first.
 std::span<const Piece> first_chunk(std::span<const Piece> pieces);
-// And those that one thread shall fetch: whole chunks, of which at least so many bytes are wanted.
-std::span<const Piece> first_task(std::span<const Piece> pieces, std::uint64_t task_bytes);
+// And those that one thread shall fetch.
+std::span<const Piece> first_task(std::span<const Piece> pieces, const TaskRule& rule);
 
 }  // namespace holdfast

@@ -523,9 +523,9 @@ Status Restore::flush_window() {
         });
     };
     window.pieces = sorted_by_place(std::move(window.pieces), *index_);
-    const std::uint64_t task_bytes = task_bytes_for(repository_.storage().traits());
+    const TaskRule rule = task_rule_for(repository_.storage().traits());
     for (std::span<const Piece> rest(window.pieces); !rest.empty();) {
-        const std::span<const Piece> part = first_task(rest, task_bytes);
+        const std::span<const Piece> part = first_task(rest, rule);
         submit([this, part] { fetch(part); });
         rest = rest.subspan(part.size());
     }
