@@ -9,6 +9,7 @@
 
 #include "api/point_selection.h"
 #include "base/block_devices.h"
+#include "base/lower_case.h"
 #include "s3/location.h"
 #include "storage/sftp/sftp_location.h"
 #include "storage/storage.h"
@@ -25,12 +26,6 @@ std::string path_of(const std::string& source) {
     if (real) return real.get();
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     return path;
-}
-
-std::string in_lower_case(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
 }
 
 // A host by its name alone: whatever is spoken to it, it is lost at once.

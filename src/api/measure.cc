@@ -12,8 +12,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t most_at_once = 4;
-// Clocks differ by so much at most.
-constexpr TimeNs clock_tolerance = TimeNs{3600} * ns_per_second;
 
 PointFacts facts_of(const PointInfo& point, TimeNs now) {
     PointFacts facts;

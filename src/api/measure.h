@@ -11,6 +11,9 @@
 
 namespace holdfast {
 
+// Clocks differ by so much at most: what is later than that is of a time that is yet to come.
+inline constexpr TimeNs clock_tolerance = TimeNs{3600} * ns_per_second;
+
 struct MeasureRequest {
     AccessRequest access;  // only configuration, cache and stop are of use
     // Host and name: whose newest points the storage is asked for locks of.

@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 // After which nobody knows any more what a repository has.
-constexpr TimeNs longest_known = TimeNs{24} * 3600 * ns_per_second, clock_tolerance = TimeNs{3600} * ns_per_second;
+constexpr TimeNs longest_known = TimeNs{24} * 3600 * ns_per_second;
 
 class StatusMeasuring {
   public:

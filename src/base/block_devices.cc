@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/file_io.h"
+#include "base/lower_case.h"
 
 namespace holdfast {
 namespace {
@@ -148,9 +149,7 @@ void add_device(dev_t device, int depth, Devices& devices) {
                   mount->type == "smb3" || mount->type == "fuse.sshfs")) {
         std::string_view server = mount->source;
         while (server.starts_with('/')) server.remove_prefix(1);
-        std::string host(server.substr(0, server.find_first_of(":/")));
-        std::transform(host.begin(), host.end(), host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-        devices.insert("server " + host);
+        devices.insert("server " + in_lower_case(std::string(server.substr(0, server.find_first_of(":/")))));
         return;
     }
     // What is written to it goes there.

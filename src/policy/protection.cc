@@ -4,18 +4,14 @@
 #include <functional>
 #include <set>
 
+#include "base/lower_case.h"
+
 namespace holdfast {
 namespace {
 
 // Without an RPO a copy may lag so much behind the newest restore point: one that is made every night and one that is
 // copied every night.
 constexpr TimeNs usual_lag = TimeNs{24} * 3600 * ns_per_second;
-
-std::string in_lower_case(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
-}
 
 using FactsByName = std::map<std::string, RepositoryFacts>;
 
@@ -85,7 +81,8 @@ class Judge {
             copy.point = newest->id;
             copy.time = newest->time;
             // What an unreachable repository had is still worth to be told, but no proof.
-            if (copy.is_known) take_newest(*newest, place.is_on_source_device || place.is_replica);
+            const bool never_counts = place.is_on_source_device || place.is_replica || facts.lost_containers != 0;
+            if (copy.is_known) take_newest(*newest, never_counts);
             const auto lock = facts.locked_until.find({source_.host, source_.identity_name});
             if (lock != facts.locked_until.end() && lock->second > now_) copy.locked_until = lock->second;
             copy.is_governance = facts.is_governance;
@@ -93,12 +90,12 @@ class Judge {
         result_.copies.push_back(std::move(copy));
     }
 
-    // What is on the source's own device goes with it: it is told when there is nothing else.
-    void take_newest(const PointFacts& point, bool is_on_source_device) {
-        if (is_on_source_device && !result_.point.empty() && !is_newest_lost_with_source_) return;
-        const bool is_better = result_.point.empty() || (is_newest_lost_with_source_ && !is_on_source_device);
+    // What is where no copy counts is told when there is nothing else.
+    void take_newest(const PointFacts& point, bool never_counts) {
+        if (never_counts && !result_.point.empty() && !newest_never_counts_) return;
+        const bool is_better = result_.point.empty() || (newest_never_counts_ && !never_counts);
         if (!is_better && point.time <= result_.time) return;
-        is_newest_lost_with_source_ = is_on_source_device;
+        newest_never_counts_ = never_counts;
         result_.point = point.id;
         result_.time = point.time;
         result_.skipped = point.skipped;
@@ -201,7 +198,7 @@ class Judge {
 
     void add_rpo() {
         const TimeNs rpo = source_.objectives.rpo;
-        const bool has_point = !result_.point.empty() && !is_newest_lost_with_source_;
+        const bool has_point = !result_.point.empty() && !newest_never_counts_;
         const bool is_new_enough = has_point && (rpo == 0 || now_ - result_.time <= rpo);
         const bool may_be_newer = std::any_of(result_.copies.begin(), result_.copies.end(),
                                               [](const CopyStatus& copy) { return !copy.is_known; });
@@ -292,7 +289,7 @@ class Judge {
     const TimeNs now_;
     SourceProtection result_;
     std::set<std::string> repositories_, devices_;  // of what counts, or may
-    bool is_newest_lost_with_source_ = false;       // result_.point is on the source's own device
+    bool newest_never_counts_ = false;              // result_.point is where no copy counts
     std::map<std::string, std::pair<unsigned, unsigned>> counts_;  // surely, perhaps
 };
 

@@ -235,6 +235,8 @@ TEST_F(Protection, ARepositoryThatLacksPacksIsNoCopy) {
     EXPECT_EQ(why_not(1), "2 of its packs are not there");
     EXPECT_EQ(verdict_of("copies"), Verdict::broken);
     EXPECT_EQ(verdict_of("errors"), Verdict::broken);
+    for (auto& [name, one] : facts) one.lost_containers = 1;
+    EXPECT_EQ(verdict_of("rpo"), Verdict::broken) << "what cannot be restored holds no RPO";
 }
 
 TEST_F(Protection, AGovernanceLockIsNotImmutable) {
