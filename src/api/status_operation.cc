@@ -1,5 +1,7 @@
 #include "api/status_operation.h"
 
+#include <functional>
+
 #include "api/configuration.h"
 #include "api/copy_places.h"
 #include "api/replica_definition.h"
@@ -33,10 +35,9 @@ class StatusMeasuring {
     Status find_facts() {
         std::vector<std::string> all;
         for (const auto& [name, config] : config_.repositories) all.push_back(name);
-        auto opened = open_catalog();
-        if (!opened.ok() && request_.is_cached) return opened.error();
+        const Status opened = open_catalog();
+        if (!opened.ok() && request_.is_cached) return opened;
         if (!opened.ok()) warn("the catalogue: ", opened.error());
-        Catalog* const catalog = opened.ok() ? opened->get() : nullptr;
         if (!request_.is_cached) {
             MeasureRequest asked{request_.access, {}};
             for (const auto& [name, source] : config_.sources) asked.identities.insert(identity_of_source(source));
@@ -46,15 +47,14 @@ class StatusMeasuring {
         for (const std::string& name : all) {
             RepositoryFacts& facts = response_.repositories[name];
             facts.name = name;
-            if (catalog != nullptr && !request_.is_cached) keep(*catalog, facts);
-            if (catalog != nullptr && !facts.is_known()) recall(*catalog, facts);
+            if (!request_.is_cached) use_catalog("what was found of " + name, [&] { return catalog_->keep(facts); });
+            if (!facts.is_known()) use_catalog("what was known of " + name, [&] { return recall(facts); });
             if (!facts.error.empty()) continue;
             if (!facts.measured) facts.error = "it was never measured";
             else if (response_.now - *facts.measured > longest_known) facts.error = "it was measured more than a day ago";
             else if (*facts.measured - response_.now > clock_tolerance) facts.error = "it was measured at a time that is yet to come";
         }
-        if (catalog != nullptr && !request_.is_cached)
-            if (const Status kept = catalog->keep_only(all); !kept.ok()) warn("the catalogue: ", kept.error());
+        if (!request_.is_cached) use_catalog("the catalogue", [&] { return catalog_->keep_only(all); });
         return {};
     }
 
@@ -66,43 +66,42 @@ class StatusMeasuring {
         return {};
     }
 
-    // One that turns out to be damaged is made anew.
-    Result<std::unique_ptr<Catalog>> open_catalog() {
-        const std::string directory = default_places().state;
-        auto catalog = Catalog::open(directory);
-        bool is_damaged = false;
-        for (const auto& [name, config] : config_.repositories)
-            if (catalog.ok() && !is_damaged)
-                if (const auto known = (*catalog)->repository(name); !known.ok()) is_damaged = known.error().code() == ErrorCode::corrupt;
-        if (!is_damaged) return catalog;
-        catalog->reset();
-        HF_TRY_STATUS(Catalog::discard(directory));
-        return Catalog::open(directory);
+    Status open_catalog() {
+        HF_TRY(catalog_, Catalog::open(default_places().state));
+        return {};
+    }
+
+    // What fails is a warning: the catalogue can be lost. One that turns out to be damaged is made anew.
+    void use_catalog(const std::string& what, const std::function<Status()>& use) {
+        if (catalog_ == nullptr) return;
+        Status used = use();
+        if (!used.ok() && used.error().code() == ErrorCode::corrupt) {
+            catalog_.reset();
+            used = Catalog::discard(default_places().state);
+            if (used.ok()) used = open_catalog();
+            if (used.ok()) used = use();
+        }
+        if (!used.ok()) warn(what + ": ", used.error());
     }
 
     // What an absent repository had is told, but proves nothing.
-    void recall(Catalog& catalog, RepositoryFacts& facts) {
-        auto known = catalog.repository(facts.name);
-        if (!known.ok()) return warn("the catalogue: ", known.error());
+    Status recall(RepositoryFacts& facts) {
+        HF_TRY(RepositoryFacts known, catalog_->repository(facts.name));
         std::string error = std::move(facts.error);
         // A name that means another place now says nothing of that.
         const std::string url = facts.url.empty() ? config_.repositories.at(facts.name).url : facts.url;
-        if (known->url == url) facts = std::move(known).value();
+        if (known.url == url) facts = std::move(known);
         if (!error.empty()) facts.error = std::move(error);
-    }
-
-    void keep(Catalog& catalog, const RepositoryFacts& facts) {
-        const Status kept = catalog.keep(facts);
-        if (!kept.ok()) warn("cannot keep what was found of " + facts.name + ": ", kept.error());
+        return {};
     }
 
     void look_at(const SourceConfig& source) {
+        const SourceRecord record = read_source_record(default_places().state, source.name);
+        const Identity identity = identity_of(source, {record.host, record.name});
         SourceStatus one;
         one.policy = source.policy.value_or("");
-        one.protection = protection_of(protected_source(config_, source, identity_of_source(source), replica_targets_,
-                                                        response_.repositories),
+        one.protection = protection_of(protected_source(config_, source, identity, replica_targets_, response_.repositories),
                                        response_.repositories, response_.now);
-        const SourceRecord record = read_source_record(default_places().state, source.name);
         one.last_run = record.state;
         if (record.last_run != 0) one.ran = record.last_run;
         one.error = record.error;
@@ -125,6 +124,7 @@ class StatusMeasuring {
 
     const StatusRequest& request_;
     const Config& config_;
+    std::unique_ptr<Catalog> catalog_;  // null: it cannot be had
     std::vector<S3Location> replica_targets_;
     StatusResponse response_;
 };
