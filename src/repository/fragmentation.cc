@@ -2,11 +2,11 @@
 
 #include "base/string_sorter.h"
 #include "repository/chunk_marker.h"
+#include "repository/near_chunks.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::uint64_t max_gap_bytes = 64u << 10;
 constexpr std::uint64_t read_cost_bytes = 1u << 20;
 constexpr std::uint64_t full_pack_bytes = 32u << 20;
 

@@ -7,8 +7,14 @@
 namespace holdfast {
 namespace {
 
-// What is read between two chunks and not wanted: at 100 MB/s less than a request of 1 ms takes.
-constexpr std::uint64_t max_gap_bytes = 64u << 10;
+// What is read with one request of a container.
+struct Stretch {
+    std::uint64_t begin = 0, end = 0;
+    // Whether a chunk from there to there is read with it.
+    bool takes(std::uint64_t chunk_begin, std::uint64_t chunk_end) const {
+        return chunk_begin <= end + max_gap_bytes && chunk_end - begin <= max_span_bytes;
+    }
+};
 
 // Nothing: ChunkReader looks further.
 using Place = std::optional<LocatedChunk>;
@@ -31,16 +37,14 @@ std::uint64_t end_of(const ChunkLocation& location) {
 // How many of the chunks, from the first on, are read with one request.
 std::size_t span_length(std::span<const Place> places) {
     if (!places[0]) return 1;
-    const ChunkLocation& first = places[0]->location;
-    std::uint64_t end = end_of(first);
+    Stretch read{places[0]->location.offset, end_of(places[0]->location)};
     std::size_t count = 1;
     for (; count < places.size() && places[count]; ++count) {
         const LocatedChunk& next = *places[count];
         const bool is_near = next.container.header.object == places[0]->container.header.object &&
-                             next.location.offset >= end && next.location.offset - end <= max_gap_bytes &&
-                             end_of(next.location) - first.offset <= max_span_bytes;
+                             next.location.offset >= read.end && read.takes(next.location.offset, end_of(next.location));
         if (!is_near) break;
-        end = end_of(next.location);
+        read.end = end_of(next.location);
     }
     return count;
 }
@@ -70,14 +74,12 @@ std::vector<PlacedChunk> order_by_place(std::span<const WantedChunk> wanted, con
     });
     std::vector<PlacedChunk> placed;
     placed.reserve(keys.size());
-    const Key* first = nullptr;  // of the read
-    std::uint64_t end = 0;
+    Stretch read;
+    std::uint64_t container = UINT64_MAX;  // what has no place is read by itself
     for (const Key& key : keys) {
-        const bool has_place = key.container != UINT64_MAX;
-        const bool is_near = first != nullptr && has_place && key.container == first->container &&
-                             key.offset <= end + max_gap_bytes && key.end - first->offset <= max_span_bytes;
-        if (!is_near) first = &key;
-        end = is_near ? std::max(end, key.end) : key.end;
+        const bool is_near = key.container != UINT64_MAX && key.container == container && read.takes(key.offset, key.end);
+        read = is_near ? Stretch{read.begin, std::max(read.end, key.end)} : Stretch{key.offset, key.end};
+        container = key.container;
         placed.push_back({key.number, !is_near});
     }
     return placed;

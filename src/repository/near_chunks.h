@@ -32,6 +32,8 @@ struct ReadFrom {
 // number. `from` is null for one that was read by itself: from elsewhere, or mended.
 // Memory: one span of max_span_bytes, or one chunk, and a chunk's content. Thread-safe, as chunks and index are.
 inline constexpr std::uint64_t max_span_bytes = 2u << 20;
+// What is read between two chunks and not wanted: at 100 MB/s less than a request of 1 ms takes.
+inline constexpr std::uint64_t max_gap_bytes = 64u << 10;
 using TakeChunk = std::function<void(std::size_t number, const ReadFrom* from, Result<ChunkContent> content)>;
 void read_near_chunks(ChunkReader& chunks, const Index& index, std::span<const WantedChunk> wanted, const TakeChunk& take);
 

@@ -39,8 +39,8 @@ std::size_t directories_of_a_window() {
     return std::clamp<std::size_t>((std::max(limit, other_descriptors) - other_descriptors) / windows, 1, most_directories);
 }
 
-// All of a window, so that nobody waits for room: a task that waits holds 64 bytes.
-constexpr std::size_t queued_tasks = window_pieces + window_files;
+// All of the windows, so that nobody waits for room: a task that waits holds 64 bytes.
+constexpr std::size_t queued_tasks = most_fetching * (window_pieces + window_files);
 constexpr std::size_t max_reported_problems = 1000;
 // Small files that are written by one task.
 constexpr std::size_t files_a_task = 64;
