@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -114,6 +115,33 @@ TEST(CachedStorageTest, MetadataIsFetchedOnceAndByBlocks) {
     Bytes part(10);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(cached.read("data/s/a", 0, part).ok());
     EXPECT_EQ(requests["read"], 7);
+}
+
+TEST(CachedStorageTest, WhatAnotherThreadFetchesIsWaitedFor) {
+    const auto inner = std::make_shared<MemoryStorage>();
+    ASSERT_TRUE(inner->put("meta/s/a", Bytes(5000, 7), Durability::none).ok());
+    std::atomic<int> requests = 0;
+    HookedStorage slow(inner, [&requests](std::string_view, const std::string&) {
+        ++requests;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        return ok_status();
+    });
+    CachedStorage cached(slow, "");
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+        threads.emplace_back([&cached] {
+            Bytes part(5000);
+            EXPECT_TRUE(cached.read("meta/s/a", 0, part).ok());
+            EXPECT_EQ(part, Bytes(5000, 7));
+        });
+    threads.clear();
+    EXPECT_EQ(requests, 1);
+    // Nobody waits for ever for what is not there.
+    for (int i = 0; i < 8; ++i)
+        threads.emplace_back([&cached] {
+            Bytes part(10);
+            EXPECT_EQ(cached.read("meta/s/b", 0, part).error().code(), ErrorCode::not_found);
+        });
 }
 
 TEST(CachedStorageTest, WhatIsDamagedIsFetchedAgain) {

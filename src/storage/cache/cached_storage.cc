@@ -113,8 +113,8 @@ void CachedStorage::make_room() {
     }
 }
 
+// For who holds the mutex.
 CachedStorage::Block CachedStorage::recent(const std::string& key) {
-    const std::lock_guard lock(mutex_);
     for (Recent& one : recent_) {
         if (one.block == nullptr || one.key != key) continue;
         one.used = ++uses_;
@@ -130,21 +130,33 @@ void CachedStorage::remember(const std::string& key, const Block& block) {
     *oldest = {key, block, ++uses_};
 }
 
-Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::uint64_t number) {
-    const std::string key = name + '#' + std::to_string(number);
-    if (Block known = recent(key)) return known;
-    if (auto kept = load(key)) {
-        auto block = std::make_shared<const Bytes>(std::move(*kept));
-        remember(key, block);
-        return Block(block);
-    }
+Result<CachedStorage::Block> CachedStorage::fetch(const std::string& key, const std::string& name, std::uint64_t number) {
+    if (auto kept = load(key)) return std::make_shared<const Bytes>(std::move(*kept));
     Bytes data(block_bytes);
     HF_TRY(const std::size_t count, storage_.read_some(name, number * block_bytes, data));
     data.resize(count);
     keep(key, data);
-    auto block = std::make_shared<const Bytes>(std::move(data));
-    remember(key, block);
-    return Block(block);
+    return std::make_shared<const Bytes>(std::move(data));
+}
+
+Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::uint64_t number) {
+    const std::string key = name + '#' + std::to_string(number);
+    {
+        // Another thread may be fetching it. Where that fails, who waited tries, too.
+        std::unique_lock lock(mutex_);
+        for (;; fetched_.wait(lock)) {
+            if (Block known = recent(key)) return known;
+            if (fetching_.insert(key).second) break;
+        }
+    }
+    auto block = fetch(key, name, number);
+    if (block.ok()) remember(key, *block);
+    {
+        const std::lock_guard lock(mutex_);
+        fetching_.erase(key);
+    }
+    fetched_.notify_all();
+    return block;
 }
 
 Result<std::size_t> CachedStorage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {

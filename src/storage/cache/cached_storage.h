@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <condition_variable>
 #include <mutex>
+#include <set>
 
 #include "storage/storage.h"
 
@@ -56,6 +58,7 @@ class CachedStorage final : public Storage {
     };
 
     Result<Block> block(const std::string& name, std::uint64_t number);
+    Result<Block> fetch(const std::string& key, const std::string& name, std::uint64_t number);
     Block recent(const std::string& key);
     void remember(const std::string& key, const Block& block);
     std::optional<Bytes> load(const std::string& key) const;
@@ -67,6 +70,8 @@ class CachedStorage final : public Storage {
     const std::string directory_;
     const std::uint64_t max_bytes_;
     std::mutex mutex_;  // guards what follows
+    std::condition_variable fetched_;
+    std::set<std::string> fetching_;  // blocks, each by one thread
     std::array<Recent, 8> recent_;
     std::uint64_t uses_ = 0;
     std::uint64_t kept_bytes_ = 0;  // since room was made
