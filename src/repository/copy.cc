@@ -231,7 +231,7 @@ Status Copy::flush() {
     const TaskRule rule = task_rule_for(source_.storage().traits());
     for (std::size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
         for (std::uint64_t bytes = 0; end < sorted.size(); ++end) {
-            if (bytes >= rule.bytes && (!rule.has_whole_reads || begins_read[end])) break;
+            if (end > begin && rule.ends_before(begins_read[end], bytes)) break;
             bytes += sorted[end].part.bytes;
         }
         pool_.submit([this, part = std::span<const WantedChunk>(sorted).subspan(begin, end - begin)] { fetch(part); });

@@ -37,16 +37,20 @@ inline constexpr std::uint64_t max_gap_bytes = 64u << 10;
 using TakeChunk = std::function<void(std::size_t number, const ReadFrom* from, Result<ChunkContent> content)>;
 void read_near_chunks(ChunkReader& chunks, const Index& index, std::span<const WantedChunk> wanted, const TakeChunk& take);
 
-// How many chunks, from the first on, one thread shall read: whole ones, of which at least so many bytes are wanted.
+// How many chunks, from the first on, one thread shall read.
 struct TaskRule {
-    std::uint64_t bytes = 0;
-    bool has_whole_reads = false;  // and what is read with one request is not divided
+    bool is_one_read = false;      // what is read with one request, be it little
+    std::uint64_t wanted_bytes = 0;  // else whole chunks until so many bytes of them are wanted
+    // Whether the next chunk is another task's, when this one has chunks of which `wanted` bytes are wanted.
+    bool ends_before(bool begins_read, std::uint64_t wanted) const {
+        return is_one_read ? begins_read : wanted >= wanted_bytes;
+    }
 };
 // On a disk: to hand a chunk of which little is wanted, as of groups of files that have mostly died, to another thread takes
 // as long as to read and prove 64 KiB (30 us). Far away a request takes as long as a MiB does, and one thread would wait for
-// one after the other.
+// one after the other: the last one of a restore of 80,000 files did so for 0.6 s, when its small reads went together.
 inline TaskRule task_rule_for(const StorageTraits& traits) {
-    return traits.is_remote ? TaskRule{1u << 20, true} : TaskRule{256u << 10, false};
+    return traits.is_remote ? TaskRule{true, 0} : TaskRule{false, 256u << 10};
 }
 // Most of the time threads wait for answers then. In flight: a span and a chunk each, at most 4 MiB, so 64 MiB. A restore of 80,000
 // files with 30 ms for each request: 3.3 s with eight threads, 2.8 s with sixteen (two processors).

@@ -24,7 +24,7 @@ std::span<const Piece> first_task(std::span<const Piece> pieces, const TaskRule&
     std::size_t end = 0;
     std::uint64_t bytes = 0;
     while (end < pieces.size()) {
-        if (bytes >= rule.bytes && (!rule.has_whole_reads || pieces[end].begins_read)) break;
+        if (end > 0 && rule.ends_before(pieces[end].begins_read, bytes)) break;
         const auto chunk = first_chunk(pieces.subspan(end));
         for (const Piece& piece : chunk) bytes += piece.bytes;
         end += chunk.size();
