@@ -50,7 +50,7 @@ Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& 
     HF_TRY(const auto repository, open_repository(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
-           select_point(*repository, wanted.point, request.filter, Deleted::hidden));
+           select_point_to_read(*repository, wanted.point, request.filter));
     HF_TRY(ChunkReader* const chunks, repository->chunks());
     HF_TRY(const Entry entry, find_entry(*chunks, point.record.root, wanted.path));
     if (entry.metadata.type != EntryType::directory)
@@ -113,7 +113,7 @@ Status diff(const DiffRequest& request, const DiffVisitor& visit) {
     HF_TRY(const auto repository, open_repository(request.access));
     const PointPath first_path = parse_point_path(request.first);
     HF_TRY(const PointInfo first,
-           select_point(*repository, first_path.point, request.filter, Deleted::hidden));
+           select_point_to_read(*repository, first_path.point, request.filter));
     HF_TRY(ChunkReader* const chunks, repository->chunks());
     HF_TRY(const Entry a, find_entry(*chunks, first.record.root, first_path.path));
     if (request.second.empty()) {
@@ -131,7 +131,7 @@ Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& w
     HF_TRY(const auto repository, open_repository(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
-           select_point(*repository, wanted.point, request.filter, Deleted::hidden));
+           select_point_to_read(*repository, wanted.point, request.filter));
     HF_TRY(ChunkReader* const chunks, repository->chunks());
     HF_TRY(const Entry entry, find_entry(*chunks, point.record.root, wanted.path));
     if (entry.metadata.type != EntryType::file)

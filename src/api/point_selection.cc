@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <set>
 
 #include "repository/repository.h"
@@ -270,6 +271,14 @@ Result<PointInfo> select_point(Repository& repository,
     if (points.empty()) return Error(ErrorCode::not_found, "no restore point begins with " + point);
     return Error(ErrorCode::invalid_argument,
                  "more than one restore point begins with " + point + ":" + candidates(points));
+}
+
+Result<PointInfo> select_point_to_read(Repository& repository, const std::string& point, const PointFilter& filter) {
+    // What goes wrong with the index, who reads through it is told. Its end is waited for.
+    const bool is_remote = repository.storage().traits().is_remote;
+    const auto index = std::async(is_remote ? std::launch::async : std::launch::deferred,
+                                  [&repository] { return repository.index(); });
+    return select_point(repository, point, filter, Deleted::hidden);
 }
 
 }  // namespace holdfast

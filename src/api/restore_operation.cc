@@ -221,7 +221,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     HF_TRY(const auto repository, open_repository(access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
-           select_point(*repository, wanted.point, request.filter, Deleted::hidden));
+           select_point_to_read(*repository, wanted.point, request.filter));
     HF_TRY(ChunkReader* const chunks, repository->chunks());
     HF_TRY(const Entry entry, find_entry(*chunks, point.record.root, wanted.path));
     if (request.target) {

@@ -2,6 +2,7 @@
 #include "repository/repository.h"
 
 #include <algorithm>
+#include <future>
 
 #include "base/file_io.h"
 #include "repository/key_epochs.h"
@@ -77,16 +78,6 @@ Result<Repository::NewKeys> Repository::init(Storage& storage,
 
 namespace {
 
-// The slot that a secret is of, and what it opens.
-Result<OpenedKeys> open_with_secret(Storage& storage,
-                                    const ConfigRecord& config,
-                                    const std::vector<KeyEpochRecord>& epochs,
-                                    const SecretKey& secret,
-                                    KeySlotType type) {
-    HF_TRY(const KeySlotRecord slot, read_key_slot(storage, key_slot_id_of(secret, type)));
-    return open_keys(config, epochs, slot, secret);
-}
-
 Result<OpenedKeys> open_with_passphrase(Storage& storage,
                                         const ConfigRecord& config,
                                         const std::vector<KeyEpochRecord>& epochs,
@@ -106,12 +97,30 @@ Result<OpenedKeys> open_with_passphrase(Storage& storage,
     return Error(ErrorCode::wrong_key, "the passphrase does not open this repository");
 }
 
+// A secret that is a slot's as it is.
+const SecretKey* secret_of(const Unlock& unlock) {
+    if (unlock.key_file) return &*unlock.key_file;
+    return unlock.recovery ? &*unlock.recovery : nullptr;
+}
+
+// Its slot.
+Result<KeySlotRecord> read_own_slot(Storage& storage, const Unlock& unlock) {
+    const SecretKey* const secret = secret_of(unlock);
+    if (secret == nullptr) return Error(ErrorCode::wrong_key, "no slot is known by its secret");
+    const KeySlotType type = unlock.key_file ? KeySlotType::key_file : KeySlotType::recovery;
+    return read_key_slot(storage, key_slot_id_of(*secret, type));
+}
+
+// `own_slot`: of read_own_slot().
 Result<OpenedKeys> open_with(Storage& storage,
                              const ConfigRecord& config,
                              const std::vector<KeyEpochRecord>& epochs,
-                             const Unlock& unlock) {
-    if (unlock.key_file) return open_with_secret(storage, config, epochs, *unlock.key_file, KeySlotType::key_file);
-    if (unlock.recovery) return open_with_secret(storage, config, epochs, *unlock.recovery, KeySlotType::recovery);
+                             const Unlock& unlock,
+                             std::future<Result<KeySlotRecord>>& own_slot) {
+    if (const SecretKey* const secret = secret_of(unlock)) {
+        HF_TRY(const KeySlotRecord slot, own_slot.get());
+        return open_keys(config, epochs, slot, *secret);
+    }
     if (unlock.passphrase) return open_with_passphrase(storage, config, epochs, *unlock.passphrase);
     return Error(ErrorCode::wrong_key, "no key was given for " + storage.description());
 }
@@ -161,10 +170,14 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
                                                      Random& random) {
     std::unique_ptr<Repository> repository(new Repository(std::move(storage), clock, random));
     Storage& store = *repository->storage_;
+    // None of the three needs another one: far away all are asked for at once.
+    const auto mode = store.traits().is_remote ? std::launch::async : std::launch::deferred;
+    auto own_slot = std::async(mode, [&] { return read_own_slot(store, unlock); });
+    auto stored_epochs = std::async(mode, [&] { return read_key_epochs(store); });
     HF_TRY(repository->config_, read_config(store));
     const RepositoryId& id = repository->config_.repository;
-    HF_TRY(const auto epochs, read_key_epochs(store));
-    HF_TRY(OpenedKeys keys, open_with(store, repository->config_, epochs, unlock));
+    HF_TRY(const auto epochs, stored_epochs.get());
+    HF_TRY(OpenedKeys keys, open_with(store, repository->config_, epochs, unlock, own_slot));
     repository->master_ = keys.master;
     repository->keyring_ = std::move(keys.keyring);
     repository->clients_ = std::make_unique<Clients>(store, *repository->keyring_);
