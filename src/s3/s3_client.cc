@@ -85,7 +85,8 @@ std::string S3Client::region() const {
     return region_;
 }
 
-Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request) {
+Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request, SignedWith& with) {
+    with = {skew_, region()};
     HF_TRY(const S3Credentials credentials, credentials_.get());
     UnsignedRequest to_sign;
     to_sign.method = request.method;
@@ -98,7 +99,7 @@ Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request) {
     to_sign.payload_sha256 = to_hex(sha256(request.body));
     HttpRequest http;
     http.method = request.method;
-    http.headers = sign(to_sign, credentials, region(), now());
+    http.headers = sign(to_sign, credentials, with.region, clock_.now() + with.skew);
     http.url = location_.scheme + "://" + to_sign.host + to_sign.path;
     if (!request.query.empty()) http.url += '?' + encode_query(request.query);
     http.body = request.body;
@@ -108,13 +109,13 @@ Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request) {
     return http_->start(std::move(http));
 }
 
-bool S3Client::learn(const HttpResponse& response, const XmlElement& error) {
+bool S3Client::learn(const SignedWith& with, const HttpResponse& response, const XmlElement& error) {
     const std::string code = error.child_text("Code");
     const auto date = response.header("date");
     const auto time = date ? parse_http_date(*date) : std::nullopt;
     // An answer to HEAD has no code.
     if (time && response.status == 403 && (code == "RequestTimeTooSkewed" || code.empty()) &&
-        std::abs(*time - now()) > max_skew) {
+        std::abs(*time - clock_.now() - with.skew) > max_skew) {
         skew_ = *time - clock_.now();
         return true;
     }
@@ -125,12 +126,12 @@ bool S3Client::learn(const HttpResponse& response, const XmlElement& error) {
     std::string told = response.header("x-amz-bucket-region").value_or("");
     if (told.empty()) told = error.child_text("Region");
     const std::lock_guard lock(mutex_);
-    if (told.empty() || told == region_ || response.status == 404) return false;
+    if (told.empty() || told == with.region || response.status == 404) return false;
     region_ = told;
     return true;
 }
 
-HttpVerdict S3Client::judge(const S3Request& request, Result<HttpResponse> outcome) {
+HttpVerdict S3Client::judge(const S3Request& request, const SignedWith& with, Result<HttpResponse> outcome) {
     if (!outcome.ok()) {
         const bool may_pass = outcome.error().code() == ErrorCode::unavailable;
         return {std::move(outcome), may_pass && !request.is_sent_once ? TryAgain::later : TryAgain::never};
@@ -143,7 +144,7 @@ HttpVerdict S3Client::judge(const S3Request& request, Result<HttpResponse> outco
     const ErrorCode means = outcome->is_success() ? ErrorCode::unavailable : code_of(outcome->status, code);
     std::string message = location_.url_of(request.key) + ": " + (code.empty() ? "the service answers " + std::to_string(outcome->status) : code);
     if (const std::string text = error.child_text("Message"); !text.empty()) message += " (" + text + ')';
-    const bool can_learn = !outcome->is_success() && learn(*outcome, error);
+    const bool can_learn = !outcome->is_success() && learn(with, *outcome, error);
     const bool may_pass = means == ErrorCode::unavailable && !(request.is_sent_once && may_be_done(outcome->status));
     return {Error(means, std::move(message)), can_learn  ? TryAgain::at_once
                                               : may_pass ? TryAgain::later
@@ -160,8 +161,8 @@ Result<HttpResponse> S3Client::call(S3Request request) {
 
 S3Call::S3Call(S3Client& client, S3Request request)
     : request_(std::move(request)),
-      call_([&client, this] { return client.send(request_); },
-            [&client, this](Result<HttpResponse> outcome) { return client.judge(request_, std::move(outcome)); },
+      call_([&client, this] { return client.send(request_, signed_with_); },
+            [&client, this](Result<HttpResponse> outcome) { return client.judge(request_, signed_with_, std::move(outcome)); },
             // What an answer may tell: a region, the time, that credentials have expired.
             {.backoff = client.options_.backoff, .max_corrections = 3, .stop = client.options_.http.stop},
             client.clock_,

@@ -58,10 +58,17 @@ class S3Client {
     friend class S3Call;
 
     S3Client(S3Location location, S3Options options, Environment environment, const Clock& clock, Random& random);
-    Result<std::unique_ptr<HttpCall>> send(const S3Request& request);
-    HttpVerdict judge(const S3Request& request, Result<HttpResponse> outcome);
+    // What a signature was made with that an answer may say is wrong. What is known now may be better already: other
+    // requests are on their way at the same time.
+    struct SignedWith {
+        TimeNs skew = 0;
+        std::string region;
+    };
+    // `with` is filled.
+    Result<std::unique_ptr<HttpCall>> send(const S3Request& request, SignedWith& with);
+    HttpVerdict judge(const S3Request& request, const SignedWith& with, Result<HttpResponse> outcome);
     // Whether the answer tells of a mistake that a signature can be made without.
-    bool learn(const HttpResponse& response, const XmlElement& error);
+    bool learn(const SignedWith& with, const HttpResponse& response, const XmlElement& error);
     std::string region() const;
 
     const S3Location location_;
@@ -89,6 +96,7 @@ class S3Call {
 
   private:
     const S3Request request_;
+    S3Client::SignedWith signed_with_;  // when it was sent last
     RetriedCall call_;
 };
 
