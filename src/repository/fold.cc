@@ -12,6 +12,8 @@ namespace {
 // Objects of a tier that are folded into one of the next: one object in 16 is a fold, one in 256 a
 // fold of folds, so a commit costs 1.07 objects.
 constexpr std::size_t fold_width = 16;
+// So many that reading them one by one takes longer than it is worth to wait for one writer to fold them.
+constexpr std::size_t most_waiting = 4 * fold_width;
 // A fold holds its chunks in memory, 130 bytes each: 34 MiB. Larger fragments stay as they are.
 constexpr std::size_t max_folded_chunks = 1u << 18;
 
@@ -82,12 +84,42 @@ Result<bool> Repository::has_fold_beside(const std::set<ObjectId>& known) {
     return has_other;
 }
 
+// Of sixteen writers that have each stored a point, all would see sixteen that wait, and fold them. One of so many does,
+// by chance; who is alone always does. When too many wait, everybody does.
+Result<bool> Repository::is_turn_to_fold(std::size_t waiting) {
+    if (waiting >= most_waiting) return true;
+    std::size_t writers = 0;
+    HF_TRY_STATUS(storage_->list("leases/", [&writers](const ObjectInfo&) {
+        ++writers;
+        return true;
+    }));
+    const auto dice = random_.array<2>();
+    return (std::size_t{dice[0]} << 8 | dice[1]) * writers <= 0xffff;
+}
+
+// Adds what a point's own object has to a fold.
+Status Repository::merge_point(const ObjectInfo& info, const ObjectEnd& end, FragmentMerger& merger) {
+    const PointName name = *parse_point_name(info.name);
+    // A fragment tells who made a point by naming it as a container.
+    if (end.trailer.header.is_claim() && end.table.chunks.empty()) return {};
+    // What is folded is believed; one of no known client stays as it is.
+    const auto record = decode_restore_point(end.record);
+    if (!record.ok() || !check_maker(end, name.id, record->host).ok()) return {};
+    IndexFragmentRecord one = fragment_of_point(name, end.trailer.header, end.table, end.object_bytes);
+    one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end.record});
+    HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
+    merger.add(*flat);
+    return {};
+}
+
 Result<std::uint64_t> Repository::fold(Lease& lease) {
     if (keyring_->role() == KeyRole::writer) return std::uint64_t{0};
     HF_TRY(FoldCandidates found, fold_candidates());
     std::size_t chunks = found.chunks_of(found.tiers[0]);
-    if (found.tiers[0].size() + found.unfolded.size() < fold_width || chunks > max_folded_chunks)
-        return std::uint64_t{0};
+    const std::size_t waiting = found.tiers[0].size() + found.unfolded.size();
+    if (waiting < fold_width || chunks > max_folded_chunks) return std::uint64_t{0};
+    HF_TRY(const bool is_turn, is_turn_to_fold(waiting));
+    if (!is_turn) return std::uint64_t{0};
     // One object takes tier 0, and every tier above that becomes full by it.
     FragmentMerger merger;
     std::uint8_t tier_of_fold = 1;
@@ -100,22 +132,9 @@ Result<std::uint64_t> Repository::fold(Lease& lease) {
         ++tier_of_fold;
     }
     for (const ObjectId& id : sources) merger.add(*found.live.at(id));
-    for (const ObjectInfo& info : found.unfolded) {
-        const PointName name = *parse_point_name(info.name);
-        const auto end = read_object_end(
-            reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
-        if (!end.ok()) continue;  // damaged: stays as it is
-        // A fragment tells who made a point by naming it as a container.
-        if (end->trailer.header.is_claim() && end->table.chunks.empty()) continue;
-        // What is folded is believed; one of no known client stays as it is.
-        const auto record = decode_restore_point(end->record);
-        if (!record.ok() || !check_maker(*end, name.id, record->host).ok()) continue;
-        IndexFragmentRecord one =
-            fragment_of_point(name, end->trailer.header, end->table, end->object_bytes);
-        one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end->record});
-        HF_TRY(const auto flat, FlatFragment::from_memory(FlatFragment::layout(one)));
-        merger.add(*flat);
-    }
+    HF_TRY_STATUS(read_point_ends(found.unfolded, [&](const ObjectInfo& info, const Result<ObjectEnd>& end) {
+        return end.ok() ? merge_point(info, *end, merger) : ok_status();  // damaged: stays as it is
+    }));
     IndexFragmentRecord merged = merger.take();
     merged.tier = tier_of_fold;
     merged.supersedes = std::move(sources);

@@ -66,10 +66,11 @@ struct RepositoryForm {
     LockRules lock{};
 };
 
-// Thread-safe after open().
+class FragmentMerger;
 class Lease;
 struct WriterIdentity;
 
+// Thread-safe after open().
 class Repository {
   public:
     // The secret of the first slot to make, and of the recovery slot.
@@ -234,6 +235,9 @@ class Repository {
     Result<bool> has_new_fragments();
     Status add_unindexed();
     Status load_points(const std::vector<ObjectInfo>& points);
+    // Reads the tables of points; far away sixteen at once. `take` is called in their order.
+    using TakeEnd = std::function<Status(const ObjectInfo& info, const Result<ObjectEnd>& end)>;
+    Status read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take);
     Status refresh_index(const std::vector<ObjectInfo>& points);
     Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
     // Laid out in the local cache when it is large, else in memory.
@@ -248,6 +252,9 @@ class Repository {
     bool names_condemned(const FlatFragment& fragment) const;
     struct FoldCandidates;
     Result<FoldCandidates> fold_candidates();
+    Status merge_point(const ObjectInfo& info, const ObjectEnd& end, FragmentMerger& merger);
+    // Whether this writer, of all that are at work, is to fold what waits.
+    Result<bool> is_turn_to_fold(std::size_t waiting);
     // Whether there is one that is not known.
     Result<bool> has_fold_beside(const std::set<ObjectId>& known);
     void tidy_fragment_cache(const std::vector<ObjectInfo>& stored) const;

@@ -1,6 +1,7 @@
 // The index of a repository: what its fragments and points say, and what nothing says.
 #include <algorithm>
 #include <filesystem>
+#include <future>
 #include <unordered_set>
 
 #include "base/file_io.h"
@@ -306,17 +307,35 @@ Status Repository::find_more() {
     return unindexed_ ? ok_status() : add_unindexed();
 }
 
-Status Repository::load_points(const std::vector<ObjectInfo>& points) {
-    for (const ObjectInfo& info : points) {
-        const auto name = parse_point_name(info.name);
-        if (!name || folded_.contains(name->id) || !loaded_points_.insert(name->id).second) continue;
-        const auto end = read_object_end(
-            reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
-        if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
-        if (!end.ok() || !check_identity(*end, name->id, info.name).ok()) continue;
-        add_point_to_index(*name, end->trailer.header, end->table, end->object_bytes);
+Status Repository::read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take) {
+    constexpr std::size_t at_once = 16;
+    const auto mode = storage_->traits().is_remote ? std::launch::async : std::launch::deferred;
+    while (!points.empty()) {
+        const auto part = points.first(std::min(at_once, points.size()));
+        points = points.subspan(part.size());
+        std::vector<std::future<Result<ObjectEnd>>> ends;
+        for (const ObjectInfo& info : part)
+            ends.push_back(std::async(mode, [this, &info] {
+                return read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+            }));
+        for (std::size_t i = 0; i < part.size(); ++i) HF_TRY_STATUS(take(part[i], ends[i].get()));
     }
     return {};
+}
+
+Status Repository::load_points(const std::vector<ObjectInfo>& points) {
+    std::vector<ObjectInfo> unread;
+    for (const ObjectInfo& info : points) {
+        const auto name = parse_point_name(info.name);
+        if (name && !folded_.contains(name->id) && loaded_points_.insert(name->id).second) unread.push_back(info);
+    }
+    return read_point_ends(unread, [this](const ObjectInfo& info, const Result<ObjectEnd>& end) -> Status {
+        if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
+        const PointName name = *parse_point_name(info.name);
+        if (end.ok() && check_identity(*end, name.id, info.name).ok())
+            add_point_to_index(name, end->trailer.header, end->table, end->object_bytes);
+        return {};
+    });
 }
 
 // Points that were committed since the index was loaded may refer to newer fragments.

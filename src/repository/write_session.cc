@@ -65,15 +65,19 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository
 
 Status WriteSession::adopt_leftovers(const std::vector<HeldLease>& leases,
                                      const WriterIdentity& identity) {
-    const bool is_any_dead = std::any_of(leases.begin(), leases.end(), [&](const HeldLease& lease) {
-        return lease.record && is_dead_here(*lease.record, identity);
-    });
-    if (is_any_dead) HF_TRY_STATUS(adopt_names());
+    std::vector<const HeldLease*> dead;
     for (const HeldLease& lease : leases) {
         // Torn by a crash (leases are not synced): nobody knows whose it was; a pruner fences it.
         if (!lease.record || !is_dead_here(*lease.record, identity)) continue;
-        HF_TRY_STATUS(adopt(*lease.record, identity));
-        for (const std::string& name : lease.names)
+        // Who was about to end when the leases were read has given it back by now.
+        HF_TRY(const bool is_held, holds_lease(repository_, lease));
+        if (is_held) dead.push_back(&lease);
+    }
+    if (dead.empty()) return {};
+    HF_TRY_STATUS(adopt_names());
+    for (const HeldLease* lease : dead) {
+        HF_TRY_STATUS(adopt(*lease->record, identity));
+        for (const std::string& name : lease->names)
             HF_TRY_STATUS(repository_.storage().remove(name));
     }
     return {};
