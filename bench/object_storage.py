@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measures repositories in a bucket of a real gateway (radosgw, its objects in memory), beside restic in the same run.
 
-usage: object_storage.py --corpus DIR [--holdfast PROGRAM] [--work DIR] [--rounds N] [--tiny N] [--phases NAME,...]
+usage: object_storage.py --corpus DIR [--holdfast PROGRAM] [--work DIR] [--target DIR] [--rounds N] [--tiny N]
+                         [--phases NAME,...]
 
 Phases: backup (to the gateway), restore (with 30 ms for each request), one (one file, with a cold cache), cache (what a lost
-cache costs), tiny (so many backups of a tree of ten files, 16 at once, with 30 ms for each request). Ratios are of the
-same round. Prints a table in Markdown.
+cache costs), tiny (so many backups of a tree of ten files, 16 at once, with 30 ms for each request). Restores go to memory,
+where the gateway's objects are, too, or below --target. Ratios are of the same round. Prints a table in Markdown.
 """
 
 import argparse
@@ -31,8 +32,8 @@ DELAY = 0.03
 
 
 class Bench:
-    def __init__(self, options, ceph, work):
-        self.options, self.ceph, self.work = options, ceph, work
+    def __init__(self, options, ceph, work, target):
+        self.options, self.ceph, self.work, self.target = options, ceph, work, target
         self.rows = []
 
     def environment(self, name):
@@ -88,7 +89,7 @@ class Bench:
             populate(self.corpus_bytes() * 3 // 2)
             os.sync()
             with Proxy(self.ceph.gateway_port, delay=DELAY) as proxy:
-                target = self.work / ('out-' + name)
+                target = self.target / ('out-' + name)
                 wall, cpu = program(name, proxy.port, 'restore', 'latest', '--target', target)
                 times[name] = wall
                 self.row('restore, 30 ms a request', name.rstrip('0123456789'), '%.2f' % wall, '%.2f' % cpu,
@@ -105,7 +106,7 @@ class Bench:
                     if path.is_file() and path.stat().st_size > 10_000)
         self.forget_cache(own)
         with Proxy(self.ceph.gateway_port, delay=DELAY) as proxy:
-            wall, cpu = self.holdfast(own, proxy.port, 'restore', 'latest:' + path, '--target', self.work / 'one')
+            wall, cpu = self.holdfast(own, proxy.port, 'restore', 'latest:' + path, '--target', self.target / ('one-' + own))
             self.row('one file, cold cache, 30 ms a request', 'holdfast', '%.2f' % wall, '%.2f' % cpu,
                      '%d requests' % proxy.requests)
 
@@ -153,16 +154,18 @@ def main():
     parser.add_argument('--corpus', required=True)
     parser.add_argument('--holdfast', default=str(ROOT / 'build' / 'holdfast'))
     parser.add_argument('--work', default='/var/tmp')
+    parser.add_argument('--target', default='/dev/shm')
     parser.add_argument('--rounds', type=int, default=1)
     parser.add_argument('--tiny', type=int, default=1000)
     parser.add_argument('--phases', default='backup,restore,one,cache,tiny')
     options = parser.parse_args()
     phases = options.phases.split(',')
     work = pathlib.Path(tempfile.mkdtemp(prefix='holdfast-object-storage-', dir=options.work))
+    target = pathlib.Path(tempfile.mkdtemp(prefix='holdfast-object-storage-', dir=options.target))
     ratios = {'backup': [], 'restore': []}
     try:
         with Ceph(memory=8 << 30) as ceph:
-            bench = Bench(options, ceph, work)
+            bench = Bench(options, ceph, work, target)
             for round in range(options.rounds):
                 if 'backup' in phases:
                     ratios['backup'].append(bench.backups(round))
@@ -176,6 +179,7 @@ def main():
                 bench.tiny()
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
     print('\n| what | program | wall s | CPU s | |\n|---|---|---|---|---|')
     for row in bench.rows:
         print('| ' + ' | '.join(row) + ' |')

@@ -31,7 +31,8 @@ struct ReadFrom {
 // Reads data chunks; those that follow each other and stand near each other with one request. `take` gets each with its
 // number. `from` is null for one that was read by itself: from elsewhere, or mended.
 // Memory: one span of max_span_bytes, or one chunk, and a chunk's content. Thread-safe, as chunks and index are.
-inline constexpr std::uint64_t max_span_bytes = 2u << 20;
+// The larger, the fewer requests; a pack has 2 to 16 MiB. 80,000 files: 241 requests of up to 2 MiB, 1.77 s; 173 of up to 4, 1.71 s.
+inline constexpr std::uint64_t max_span_bytes = 4u << 20;
 // What is read between two chunks and not wanted: at 100 MB/s less than a request of 1 ms takes.
 inline constexpr std::uint64_t max_gap_bytes = 64u << 10;
 using TakeChunk = std::function<void(std::size_t number, const ReadFrom* from, Result<ChunkContent> content)>;
@@ -52,7 +53,7 @@ struct TaskRule {
 inline TaskRule task_rule_for(const StorageTraits& traits) {
     return traits.is_remote ? TaskRule{true, 0} : TaskRule{false, 256u << 10};
 }
-// Most of the time threads wait for answers then. In flight: a span and a chunk each, at most 4 MiB, so 64 MiB. A restore of 80,000
+// Most of the time threads wait for answers then. In flight: a span and a chunk each, at most 6 MiB, so 96 MiB. A restore of 80,000
 // files with 30 ms for each request: 3.3 s with eight threads, 2.8 s with sixteen (two processors).
 inline constexpr std::size_t remote_threads = 16;
 
