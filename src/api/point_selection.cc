@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <future>
 #include <set>
 
 #include "repository/repository.h"
+#include "storage/at_once.h"
 
 namespace holdfast {
 namespace {
@@ -275,9 +275,7 @@ Result<PointInfo> select_point(Repository& repository,
 
 Result<PointInfo> select_point_to_read(Repository& repository, const std::string& point, const PointFilter& filter) {
     // What goes wrong with the index, who reads through it is told. Its end is waited for.
-    const bool is_remote = repository.storage().traits().is_remote;
-    const auto index = std::async(is_remote ? std::launch::async : std::launch::deferred,
-                                  [&repository] { return repository.index(); });
+    const auto index = ask_at_once(repository.storage(), [&repository] { return repository.index(); });
     return select_point(repository, point, filter, Deleted::hidden);
 }
 

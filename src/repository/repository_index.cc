@@ -1,13 +1,13 @@
 // The index of a repository: what its fragments and points say, and what nothing says.
 #include <algorithm>
 #include <filesystem>
-#include <future>
 #include <unordered_set>
 
 #include "base/file_io.h"
 #include "repository/leases.h"
 #include "repository/point_table.h"
 #include "repository/repository.h"
+#include "storage/at_once.h"
 
 namespace holdfast {
 namespace {
@@ -309,13 +309,12 @@ Status Repository::find_more() {
 
 Status Repository::read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take) {
     constexpr std::size_t at_once = 16;
-    const auto mode = storage_->traits().is_remote ? std::launch::async : std::launch::deferred;
     while (!points.empty()) {
         const auto part = points.first(std::min(at_once, points.size()));
         points = points.subspan(part.size());
         std::vector<std::future<Result<ObjectEnd>>> ends;
         for (const ObjectInfo& info : part)
-            ends.push_back(std::async(mode, [this, &info] {
+            ends.push_back(ask_at_once(*storage_, [this, &info] {
                 return read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
             }));
         for (std::size_t i = 0; i < part.size(); ++i) HF_TRY_STATUS(take(part[i], ends[i].get()));
@@ -327,11 +326,12 @@ Status Repository::load_points(const std::vector<ObjectInfo>& points) {
     std::vector<ObjectInfo> unread;
     for (const ObjectInfo& info : points) {
         const auto name = parse_point_name(info.name);
-        if (name && !folded_.contains(name->id) && loaded_points_.insert(name->id).second) unread.push_back(info);
+        if (name && !folded_.contains(name->id) && !loaded_points_.contains(name->id)) unread.push_back(info);
     }
     return read_point_ends(unread, [this](const ObjectInfo& info, const Result<ObjectEnd>& end) -> Status {
         if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
         const PointName name = *parse_point_name(info.name);
+        loaded_points_.insert(name.id);
         if (end.ok() && check_identity(*end, name.id, info.name).ok())
             add_point_to_index(name, end->trailer.header, end->table, end->object_bytes);
         return {};

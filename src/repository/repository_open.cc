@@ -2,11 +2,11 @@
 #include "repository/repository.h"
 
 #include <algorithm>
-#include <future>
 
 #include "base/file_io.h"
 #include "repository/key_epochs.h"
 #include "repository/locks.h"
+#include "storage/at_once.h"
 
 namespace holdfast {
 Result<Repository::NewKeys> Repository::init(Storage& storage,
@@ -171,9 +171,8 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
     std::unique_ptr<Repository> repository(new Repository(std::move(storage), clock, random));
     Storage& store = *repository->storage_;
     // None of the three needs another one: far away all are asked for at once.
-    const auto mode = store.traits().is_remote ? std::launch::async : std::launch::deferred;
-    auto own_slot = std::async(mode, [&] { return read_own_slot(store, unlock); });
-    auto stored_epochs = std::async(mode, [&] { return read_key_epochs(store); });
+    auto own_slot = ask_at_once(store, [&] { return read_own_slot(store, unlock); });
+    auto stored_epochs = ask_at_once(store, [&] { return read_key_epochs(store); });
     HF_TRY(repository->config_, read_config(store));
     const RepositoryId& id = repository->config_.repository;
     HF_TRY(const auto epochs, stored_epochs.get());
