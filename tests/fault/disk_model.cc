@@ -69,12 +69,13 @@ void DiskModel::apply(const SystemCall& call) {
     }
 }
 
-DiskModel DiskModel::as_synced() const {
+DiskModel DiskModel::as_synced(const Recording::Files& numbers) const {
     DiskModel copy;
     for (const auto& [name, node] : now_) {
         const auto synced = std::make_shared<Node>(*node);
         sync_content(*synced);
         copy.now_.emplace(name, synced);
+        if (const auto found = numbers.find(name); found != numbers.end()) copy.files_[found->second] = synced;
     }
     copy.synced_ = copy.now_;
     return copy;

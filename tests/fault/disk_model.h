@@ -31,8 +31,8 @@ class DiskModel {
   public:
     // The next call of a trace.
     void apply(const SystemCall& call);
-    // The same with everything synced, for a new recording that begins here.
-    DiskModel as_synced() const;
+    // The same with everything synced, for a new recording that begins here and gives these numbers to its files.
+    DiskModel as_synced(const Recording::Files& numbers) const;
     // Makes the tree in `directory`, which is made and must not be there. The same seed gives the same tree.
     void write_to(const std::string& directory, CrashState state, std::uint64_t seed) const;
 

@@ -43,7 +43,11 @@ class Faults {
   private:
     std::string after_fault(std::size_t step, const Fault& fault, Counts& counts);
     // What a crash at once would leave: a sync that failed must not count for one.
-    std::string after_crash(std::size_t step, const Trace& trace, const Promise& promised, const Promise& after);
+    std::string after_crash(std::size_t step,
+                            const Recording::Files& files_before,
+                            const Trace& trace,
+                            const Promise& promised,
+                            const Promise& after);
 
     const std::uint64_t seed_;
     const std::vector<Operation> operations_;
@@ -91,7 +95,7 @@ std::string Faults::after_fault(std::size_t step, const Fault& fault, Counts& co
                done.error().describe();
     const Promise& promised = done.ok() ? after : before;
     if (!done.ok()) after = recorded_.steps[step].after;
-    std::string wrong = after_crash(step, trace, promised, after);
+    std::string wrong = after_crash(step, recording.files_before(), trace, promised, after);
     if (!wrong.empty()) return "after " + failed + " and a crash: " + wrong;
     begin_process();
     wrong = wrong_with(place_, promised, after, Trial::look, seed);
@@ -109,10 +113,11 @@ std::string Faults::after_fault(std::size_t step, const Fault& fault, Counts& co
 }
 
 std::string Faults::after_crash(std::size_t step,
+                                const Recording::Files& files_before,
                                 const Trace& trace,
                                 const Promise& promised,
                                 const Promise& after) {
-    DiskModel disk = disk_.as_synced();
+    DiskModel disk = disk_.as_synced(files_before);
     for (const SystemCall& call : trace) disk.apply(call);
     const Place place{directory_.path() + "/crashed"};
     disk.write_to(place.root, CrashState::only_synced, 0);

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -280,6 +281,11 @@ Recording::Recording(const std::string& root, Fault fault) {
     s.trace.clear();
     s.files.clear();
     s.next_file = 1;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+        struct stat info{};
+        if (!entry.is_regular_file() || ::stat(entry.path().c_str(), &info) != 0) continue;
+        files_before_[entry.path().string().substr(root.size() + 1)] = s.files[{info.st_dev, info.st_ino}] = s.next_file++;
+    }
     s.is_active = true;
     set_fault(fault);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,13 +52,16 @@ struct Fault {
 // after another.
 class Recording {
   public:
-    // `root` is an absolute path without links, and exists. Files that are there already are not known:
-    // a recording begins with an empty directory, unless only faults are wanted.
+    // `root` is an absolute path without links, and exists. Files that are there already have numbers, too: a killed
+    // program may have left one that the next writes to.
     explicit Recording(const std::string& root, Fault fault = {});
     ~Recording();
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;
 
+    // Of the files that were there when it began, by their paths.
+    using Files = std::map<std::string, std::uint64_t>;
+    const Files& files_before() const { return files_before_; }
     std::size_t size() const;
     // From now on; counts calls from here.
     void set_fault(Fault fault);
@@ -66,6 +70,9 @@ class Recording {
     std::string failed_call() const;
     // Ends the recording of calls.
     Trace take();
+
+  private:
+    Files files_before_;
 };
 
 // Opens of `path` (of /proc, say) get another file from now on; an empty one takes that back.
