@@ -2,6 +2,7 @@
 #include <rapidcheck.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <map>
 
 #include "crypto/sha256.h"
@@ -12,9 +13,11 @@
 #include "s3/location.h"
 #include "s3/object_attributes.h"
 #include "s3/object_lock.h"
+#include "s3/s3_client.h"
 #include "s3/signature.h"
 #include "s3/upload.h"
 #include "s3/xml.h"
+#include "support/fake_http_server.h"
 #include "support/temporary_directory.h"
 
 namespace holdfast {
@@ -446,6 +449,37 @@ TEST(Upload, PartsOfAKnownProgramAreFoundByTheirNumber) {
     EXPECT_EQ(S3Upload::part_bytes_like("abc-2", 20 * mebibyte), 16 * mebibyte);
     EXPECT_EQ(S3Upload::part_bytes_like("abc-20", 20 * mebibyte), std::nullopt);
     for (const char* const etag : {"abc", "abc-", "abc-0", "abc-x"}) EXPECT_EQ(S3Upload::part_bytes_like(etag, 1), std::nullopt);
+}
+
+// A fake service of which the region is another than ours, and the clock three hours ahead. Two requests are on their way
+// before the first answer: what that teaches must not make the other's refusal final.
+TEST(S3ClientTest, EveryRequestOnItsWayIsSignedAnewAfterARefusal) {
+    for (const bool is_of_region : {true, false}) {
+        const TimeNs ahead = TimeNs{3} * 3600 * ns_per_second;
+        FakeHttpServer server([&](const FakeRequest& request) -> FakeAnswer {
+            const bool knows_region = request.head.find("/there/s3/") != std::string::npos;
+            if (is_of_region)
+                return knows_region ? FakeAnswer{200, "", "x"}
+                                    : FakeAnswer{400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>there</Region></Error>"};
+            const time_t now = (system_clock().now() + ahead) / ns_per_second;
+            struct tm parts{};
+            ::gmtime_r(&now, &parts);
+            char hour[64], date[64];
+            std::strftime(hour, sizeof hour, "x-amz-date: %Y%m%dT%H", &parts);
+            std::strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+            if (request.head.find(hour) != std::string::npos) return {200, "", "x"};
+            return {403, date, "<Error><Code>RequestTimeTooSkewed</Code></Error>"};
+        });
+        const Environment environment = environment_of({{"AWS_ACCESS_KEY_ID", "k"}, {"AWS_SECRET_ACCESS_KEY", "s"}});
+        const S3Location location = parse_s3_location(server.url() + "/bucket", environment).value();
+        const auto client = S3Client::open(location, {}, environment, system_clock(), system_random()).value();
+        const auto first = client->start(S3Request{}), second = client->start(S3Request{});
+        for (S3Call* const call : {first.get(), second.get()}) {
+            const auto answer = call->wait();
+            EXPECT_TRUE(answer.ok()) << answer.error().describe();
+        }
+        EXPECT_EQ(server.requests().size(), 4u);
+    }
 }
 
 }  // namespace
