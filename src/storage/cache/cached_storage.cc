@@ -123,8 +123,8 @@ CachedStorage::Block CachedStorage::recent(const std::string& key) {
     return nullptr;
 }
 
+// For who holds the mutex.
 void CachedStorage::remember(const std::string& key, const Block& block) {
-    const std::lock_guard lock(mutex_);
     auto oldest = std::min_element(recent_.begin(), recent_.end(),
                                    [](const Recent& a, const Recent& b) { return a.used < b.used; });
     *oldest = {key, block, ++uses_};
@@ -150,9 +150,9 @@ Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::
         }
     }
     auto block = fetch(key, name, number);
-    if (block.ok()) remember(key, *block);
     {
         const std::lock_guard lock(mutex_);
+        if (block.ok()) remember(key, *block);
         fetching_.erase(key);
     }
     fetched_.notify_all();
