@@ -61,7 +61,7 @@ class Asked(collections.namedtuple('Asked', 'key version tier days status')):
 
 class FakeColdTier(Proxy):
     """`archived` is what is in an archive class, by 'BUCKET/KEY'; `asked` are the requests to restore; `refused` counts reads
-    of frozen objects, `read` of others in an archive class."""
+    of frozen objects, `read` of others in an archive class; after `freezes_after` of these all copies expire."""
 
     def __init__(self, target_port, access_key, secret_key, thaw_seconds=1.0, day_seconds=86400.0, **options):
         super().__init__(target_port, **options)
@@ -69,6 +69,7 @@ class FakeColdTier(Proxy):
         self.thaw_seconds, self.day_seconds = thaw_seconds, day_seconds
         self.archived, self.uploads, self.asked = {}, {}, []
         self.refused, self.read = collections.Counter(), collections.Counter()
+        self.freezes_after = None
 
     async def exchange(self, head, reader, writer, server_reader, server_writer):
         method, target = head.first[0], head.first[1]
@@ -91,6 +92,8 @@ class FakeColdTier(Proxy):
                                                             "object's storage class"))
             if state is not None:
                 self.read[one] += 1
+                if self.read.total() == self.freezes_after:
+                    self.freeze()
         is_new = (method == 'PUT' and not query) or (method == 'POST' and 'uploads' in query)
         server_writer.write(self.sign_anew(head, target) if is_new and storage_class in ARCHIVES else head.data)
         await relay(reader, server_writer, head.length())
