@@ -398,6 +398,7 @@ HttpCall::~HttpCall() {
 
 Result<HttpResponse> HttpCall::wait() {
     HF_TRY_STATUS(loop_.wait(*transfer_));
+    transfer_->response.sends = std::max(1u, transfer_->tries);
     return std::move(transfer_->response);
 }
 

@@ -40,6 +40,9 @@ struct HttpResponse {
     std::vector<HttpHeader> headers;
     Bytes body;
     std::uint64_t into_bytes = 0;  // written to HttpRequest::into
+    // How often it was sent: once more on another connection when an old one turned out to be closed, be it that the service
+    // has carried it out and the answer was lost.
+    unsigned sends = 1;
 
     bool is_success() const { return status >= 200 && status < 300; }
     // The value of the last header of this name (in small letters).

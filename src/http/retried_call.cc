@@ -33,6 +33,7 @@ Result<HttpResponse> RetriedCall::wait() {
     for (unsigned corrections = 0;;) {
         // What stops it before it is sent may pass too: a metadata service that does not answer.
         auto outcome = call_.ok() ? (*call_)->wait() : Result<HttpResponse>(call_.error());
+        if (outcome.ok()) tries_ += outcome->sends - 1;
         HttpVerdict verdict = judge_(std::move(outcome));
         if (verdict.again == TryAgain::at_once && ++corrections > options_.max_corrections)
             verdict.again = TryAgain::never;

@@ -294,6 +294,30 @@ class S3Faults(S3World):
         self.assert_check_clean()
 
 
+class LosesPuts(Proxy):
+    """Each put is carried out and its answer lost, the first time; what is on an old connection libcurl sends again itself."""
+
+    puts = 0
+
+    async def answer(self, method, fault, writer, server_reader):
+        self.puts += method == 'PUT'
+        await super().answer(method, 'lose answer' if method == 'PUT' and self.puts % 2 else fault, writer, server_reader)
+
+
+class S3LostAnswers(S3World):
+    def test_a_put_that_was_carried_out_has_succeeded(self):
+        self.init()
+        with LosesPuts(self.ceph.gateway_port) as proxy:
+            self.use(proxy.port)
+            for seed in range(3):
+                self.fill(seed=seed)
+                self.backup()
+            self.assertGreater(proxy.puts, 10)
+        self.use(self.ceph.gateway_port)
+        self.assertEqual(len(self.points()), 3)
+        self.assert_check_clean()
+
+
 class S3Tls(E2E):
     """A gateway with a certificate that only who is told trusts."""
 
