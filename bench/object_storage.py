@@ -5,7 +5,7 @@ usage: object_storage.py --corpus DIR [--holdfast PROGRAM] [--work DIR] [--targe
                          [--phases NAME,...]
 
 Phases: backup (to the gateway), restore (with 30 ms for each request), one (one file, with a cold cache), cache (what a lost
-cache costs), tiny (so many backups of a tree of ten files, 16 at once, with 30 ms for each request). Restores go to memory,
+cache costs), copy (of 1,000 restore points that are there already; the second time nothing is cached), tiny (so many backups of a tree of ten files, 16 at once, with 30 ms for each request). Restores go to memory,
 where the gateway's objects are, too, or below --target. Ratios are of the same round. Prints a table in Markdown.
 """
 
@@ -121,11 +121,33 @@ class Bench:
                  '%.2f s more than with it: %.2f s for 10 GiB' % (without - with_cache,
                                                                   (without - with_cache) * (10 << 30) / size))
 
-    def tiny(self):
-        source = self.work / 'tiny'
-        source.mkdir()
+    def small_tree(self, name):
+        tree = self.work / name
+        tree.mkdir()
         for i in range(10):
-            (source / ('file%d' % i)).write_bytes(os.urandom(500))
+            (tree / ('file%d' % i)).write_bytes(os.urandom(500))
+        return tree
+
+    def copies(self, points=1000):
+        port, source = self.ceph.gateway_port, self.small_tree('copied')
+        self.holdfast('from', port, 'init')
+        self.holdfast('to', port, 'init')
+        for _ in range(points):
+            (source / 'file0').write_bytes(os.urandom(500))
+            self.holdfast('from', port, 'backup', source)
+
+        def copy(port):
+            return self.holdfast('from', port, 'copy', '--to', 's3:http://127.0.0.1:%d/bench/to' % port,
+                                 '--to-key-file', self.work / 'to.key')[0]
+        self.row('copy of %d restore points' % points, 'holdfast', '%.2f' % copy(port), '', '')
+        for what in ('there already', 'there already, nothing cached'):
+            with Proxy(port) as proxy:
+                wall = copy(proxy.port)
+                self.row('the same, ' + what, 'holdfast', '%.2f' % wall, '', '%d requests' % proxy.requests)
+            self.forget_cache('from')
+
+    def tiny(self):
+        source = self.small_tree('tiny')
         self.holdfast('tiny', self.ceph.gateway_port, 'init')
         with Proxy(self.ceph.gateway_port, delay=DELAY) as proxy:
             def back_up(number):
@@ -157,7 +179,7 @@ def main():
     parser.add_argument('--target', default='/dev/shm')
     parser.add_argument('--rounds', type=int, default=1)
     parser.add_argument('--tiny', type=int, default=1000)
-    parser.add_argument('--phases', default='backup,restore,one,cache,tiny')
+    parser.add_argument('--phases', default='backup,restore,one,cache,copy,tiny')
     options = parser.parse_args()
     phases = options.phases.split(',')
     work = pathlib.Path(tempfile.mkdtemp(prefix='holdfast-object-storage-', dir=options.work))
@@ -175,6 +197,8 @@ def main():
                     bench.one_file(round)
                 if 'cache' in phases:
                     bench.lost_cache(round)
+            if 'copy' in phases:
+                bench.copies()
             if 'tiny' in phases:
                 bench.tiny()
     finally:
