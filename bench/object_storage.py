@@ -5,8 +5,9 @@ usage: object_storage.py --corpus DIR [--holdfast PROGRAM] [--work DIR] [--targe
                          [--phases NAME,...]
 
 Phases: backup (to the gateway), restore (with 30 ms for each request), one (one file, with a cold cache), cache (what a lost
-cache costs), copy (of 1,000 restore points that are there already; the second time nothing is cached), tiny (so many backups of a tree of ten files, 16 at once, with 30 ms for each request). Restores go to memory,
-where the gateway's objects are, too, or below --target. Ratios are of the same round. Prints a table in Markdown.
+cache costs), copy (of 1,000 restore points that are there already; the second time nothing is cached), tiny (so many backups
+of a tree of ten files, 16 at once, with 30 ms for each request). Restores go to memory, where the gateway's objects are, too,
+or below --target. Ratios are of the same round. Prints a table in Markdown.
 """
 
 import argparse
