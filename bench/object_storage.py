@@ -6,7 +6,8 @@ usage: object_storage.py --corpus DIR [--holdfast PROGRAM] [--work DIR] [--targe
 
 Phases: backup (to the gateway), restore (with 30 ms for each request), one (one file, with a cold cache), cache (what a lost
 cache costs), copy (of 1,000 restore points that are there already; the second time nothing is cached), tiny (so many backups
-of a tree of ten files, 16 at once, with 30 ms for each request). Restores go to memory, where the gateway's objects are, too,
+of a tree of ten files, 16 at once, with 30 ms for each request), floor (a tar archive in memory unpacked to where restores go,
+and synced: what the file system itself takes). Restores go to memory, where the gateway's objects are, too,
 or below --target. Ratios are of the same round. Prints a table in Markdown.
 """
 
@@ -97,6 +98,21 @@ class Bench:
                          '%d requests' % proxy.requests)
         self.row('restore, 30 ms a request', 'ratio', '', '', '%.3f x restic' % (times[own] / times[other]))
         return times[own] / times[other]
+
+    def floor(self, round):
+        corpus = pathlib.Path(self.options.corpus)
+        with tempfile.NamedTemporaryFile(dir='/dev/shm', suffix='.tar') as archive:
+            subprocess.run(['tar', '-cf', archive.name, '-C', corpus.parent, corpus.name], check=True)
+            target = self.target / ('out-floor%d' % round)
+            target.mkdir()
+            populate(self.corpus_bytes() * 3 // 2)
+            os.sync()
+            begin = time.monotonic()
+            subprocess.run(['tar', '-xf', archive.name, '-C', target], check=True)
+            unpacked = time.monotonic()
+            subprocess.run(['sync', '-f', target], check=True)
+            self.row('floor: an archive in memory unpacked', 'tar', '%.2f' % (unpacked - begin), '',
+                     '%.2f s more for a sync' % (time.monotonic() - unpacked))
 
     def corpus_bytes(self):
         return sum(path.stat().st_size for path in pathlib.Path(self.options.corpus).rglob('*') if path.is_file())
@@ -198,6 +214,8 @@ def main():
                     bench.one_file(round)
                 if 'cache' in phases:
                     bench.lost_cache(round)
+                if 'floor' in phases:
+                    bench.floor(round)
             if 'copy' in phases:
                 bench.copies()
             if 'tiny' in phases:
