@@ -1,6 +1,8 @@
 // Restore points that nobody can take away for a time.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "repository/locks.h"
 #include "repository/prune.h"
 #include "support/model_backup.h"
@@ -22,6 +24,36 @@ class LocksTest : public testing::Test {
         test_.backup(source, BackupType::incremental);
         trees_[test_.latest().id] = tree_;
         made_[test_.latest().id] = test_.clock.now();
+    }
+    void back_up(const ModelNode& tree, const std::string& name, BackupType type) {
+        ModelSource source(tree);
+        BackupOptions options;
+        options.host = "host";
+        options.name = name;
+        options.type = type;
+        Progress progress;
+        const auto report = run_backup(*test_.repository, source, options, progress, {});
+        ASSERT_TRUE(report.ok()) << report.error().describe();
+        made_[report->point] = test_.clock.now();
+    }
+    // A directory with some of these contents.
+    ModelNode some_of(const std::vector<Bytes>& contents) {
+        ModelNode root;
+        root.metadata.type = EntryType::directory;
+        root.metadata.mode = 0755;
+        root.metadata.inode = 1;
+        root.metadata.mtime = root.metadata.ctime = test_.clock.now();
+        for (int i = 0; i < 4; ++i) {
+            const std::size_t number = dice_() % contents.size();
+            ModelNode& file = root.children["file" + std::to_string(number)];
+            file.metadata = root.metadata;
+            file.metadata.type = EntryType::file;
+            file.metadata.inode = 2 + number;
+            file.metadata.mtime = file.metadata.ctime = epoch;
+            file.content = contents[number];
+            file.metadata.size = file.content.size();
+        }
+        return root;
     }
     // Each restore point of less than a period ago: everything that it needs stays until its period is over.
     void expect_protected() {
@@ -58,6 +90,7 @@ class LocksTest : public testing::Test {
     TestRepository test_{cache_.path(), 61, nullptr,
                          {true, {LockRules::Mode::compliance, period, generation}}};
     Gardener gardener_{21, 600};
+    std::mt19937_64 dice_{static_cast<std::uint64_t>(testing::UnitTest::GetInstance()->random_seed())};
     ModelNode tree_ = gardener_.plant();
     std::map<RestorePointId, ModelNode> trees_;
     std::map<RestorePointId, TimeNs> made_;
@@ -69,6 +102,50 @@ TEST_F(LocksTest, WhatEachPointNeedsStaysForItsPeriod) {
         expect_protected();
         test_.clock.advance(2 * day);
     }
+}
+
+// Content that comes back, or that another source has stored, is in objects that this source's last points do not need.
+TEST_F(LocksTest, WhatPointsTakeOverFromOthersStaysAsLong) {
+    std::vector<Bytes> contents(24);
+    for (Bytes& content : contents) {
+        content.resize(200'000);
+        test_.random.fill(content);
+    }
+    const std::array types{BackupType::incremental, BackupType::incremental, BackupType::differential, BackupType::full};
+    for (int i = 0; i < 90 && !HasFailure(); ++i) {
+        const std::string name = "source" + std::to_string(dice_() % 3);
+        back_up(some_of(contents), name, types[dice_() % types.size()]);
+        expect_protected();
+        test_.clock.advance(day + 3600 * ns_per_second);
+        if (i % 7 == 0) test_.open();
+    }
+}
+
+// As few requests as there are objects that the point needs and the cache does not know to be locked.
+TEST_F(LocksTest, AnUnchangedSourceExtendsOnceAGeneration) {
+    back_up();
+    std::map<std::string, TimeNs> before;
+    const auto extended = [&] {
+        std::size_t count = 0;
+        EXPECT_TRUE(test_.storage->list("", [&](const ObjectInfo& info) {
+            const auto until = test_.storage->retention()->locked_until(info.name).value();
+            if (until && before.contains(info.name) && before[info.name] != *until) ++count;
+            if (until) before[info.name] = *until;
+            return true;
+        }).ok());
+        return count;
+    };
+    extended();
+    for (int i = 0; i < 3; ++i) {
+        test_.clock.advance(2 * day);
+        ModelSource source(tree_);
+        test_.backup(source, BackupType::incremental);
+        EXPECT_EQ(extended(), 0u);
+    }
+    test_.clock.advance(5 * day);
+    ModelSource source(tree_);
+    test_.backup(source, BackupType::incremental);
+    EXPECT_GT(extended(), 0u);
 }
 
 TEST_F(LocksTest, ALostCacheExtendsOnceMoreAndNothingElse) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/file_io.h"
+#include "storage/at_once.h"
 
 namespace holdfast {
 namespace {
@@ -95,20 +96,26 @@ namespace {
 // Reads all objects of a folder in which some are replaced, the new one stored before the old one is removed:
 // a listing may have the old one, which is gone when it is read, or, when it runs beside that, neither. A
 // listing that begins later has the new one. What was read counts, though it may be gone by now.
-// `read` says whether the object was still there.
-Status read_folder(Storage& storage,
-                   const char* folder,
-                   const std::function<Result<bool>(const std::string& name)>& read) {
+// `take` says whether the object was still there.
+using TakeRecord = std::function<Result<bool>(const std::string& name, Result<Repository::StoredRecord> record)>;
+Status read_folder(Repository& repository, const char* folder, ObjectKind kind, const TakeRecord& take) {
+    const auto ask = [&](const std::string& name) { return repository.get_record(kind, name); };
+    // Tombstones are few, and can be large.
+    const std::size_t at_once = kind == ObjectKind::tombstone ? 1 : 16;
     std::set<std::string> seen;
     bool is_sure = false;
     for (int round = 0; !is_sure; ++round) {
-        HF_TRY(const auto objects, list_objects(storage, folder));
+        HF_TRY(const auto objects, list_objects(repository.storage(), folder));
+        std::vector<std::string> unread;
+        for (const ObjectInfo& info : objects)
+            if (seen.insert(info.name).second) unread.push_back(info.name);
         is_sure = round > 0;
-        for (const ObjectInfo& info : objects) {
-            if (!seen.insert(info.name).second) continue;
-            HF_TRY(const bool was_there, read(info.name));
+        const auto take_answer = [&](const std::string& name, Result<Repository::StoredRecord> record) -> Status {
+            HF_TRY(const bool was_there, take(name, std::move(record)));
             is_sure = is_sure && was_there;
-        }
+            return {};
+        };
+        HF_TRY_STATUS(ask_for_each(repository.storage(), std::span<const std::string>(unread), ask, take_answer, at_once));
     }
     return {};
 }
@@ -117,11 +124,10 @@ Status read_folder(Storage& storage,
 
 Result<std::vector<HeldLease>> list_leases(Repository& repository) {
     std::map<SessionId, HeldLease> leases;
-    const auto read = [&](const std::string& name) -> Result<bool> {
+    const auto take = [&](const std::string& name, Result<Repository::StoredRecord> data) -> Result<bool> {
         // leases/<16>-<renewal>
         const auto session = SessionId::from_hex(std::string_view(name).substr(7, 16));
         if (!session) return true;
-        const auto data = repository.get_record(ObjectKind::lease, name);
         // Given back or renewed in the meantime.
         if (!data.ok() && data.error().code() == ErrorCode::not_found) return false;
         // Torn, or of a newer program, which must not keep this one from its work: fencing it is safe.
@@ -138,7 +144,7 @@ Result<std::vector<HeldLease>> list_leases(Repository& repository) {
             lease.record = std::move(record).value();
         return true;
     };
-    HF_TRY_STATUS(read_folder(repository.storage(), "leases/", read));
+    HF_TRY_STATUS(read_folder(repository, "leases/", ObjectKind::lease, take));
     std::vector<HeldLease> result;
     for (auto& [session, lease] : leases) result.push_back(std::move(lease));
     return result;
@@ -263,8 +269,7 @@ Result<std::vector<Tombstone>> read_tombstones(Repository& repository) {
     std::vector<Tombstone> result;
     // A writer does without whatever anybody says.
     const bool is_reader = repository.keyring().role() == KeyRole::full;
-    const auto read = [&](const std::string& name) -> Result<bool> {
-        const auto data = repository.get_record(ObjectKind::tombstone, name);
+    const auto take = [&](const std::string& name, Result<Repository::StoredRecord> data) -> Result<bool> {
         if (!data.ok() && data.error().code() == ErrorCode::not_found) return false;
         if (!data.ok()) return data.error();
         // Only who can read the repository condemns anything in it.
@@ -273,7 +278,7 @@ Result<std::vector<Tombstone>> read_tombstones(Repository& repository) {
         result.push_back({name, std::move(record)});
         return true;
     };
-    HF_TRY_STATUS(read_folder(repository.storage(), "tombstones/", read));
+    HF_TRY_STATUS(read_folder(repository, "tombstones/", ObjectKind::tombstone, take));
     return result;
 }
 

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "base/file_io.h"
 #include "base/first_error.h"
 #include "base/worker_pool.h"
 #include "repository/chunk_marker.h"
+#include "repository/lock_notes.h"
 
 namespace holdfast {
 namespace {
@@ -25,35 +24,35 @@ LockMode mode_of(const LockRules& rules) {
     return rules.mode == LockRules::Mode::governance ? LockMode::governance : LockMode::compliance;
 }
 
-// Until when all that points of a source need is locked for a period, as a decimal number.
-std::string path_of(const Repository& repository, const SourceId& source) {
-    return repository.cache_directory() + "/locks/" + source.hex();
+std::string notes_path(const Repository& repository, const RestorePointRecord& record) {
+    if (repository.cache_directory().empty()) return "";
+    return repository.cache_directory() + "/locks/" + repository.keyring().source_id(record.host, record.name).hex();
 }
 
-std::optional<TimeNs> read_due(const std::string& path) {
-    const auto data = read_file(path, 64);
-    if (!data.ok()) return std::nullopt;
-    const std::string_view text = as_text(*data);
-    TimeNs due = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), due);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return due;
-}
-
-// Names of the containers that the tree needs and that other sessions have stored.
-Result<std::set<std::string>> containers_of(Repository& repository,
-                                            const RestorePointRecord& record,
-                                            const Index::Containers& gone) {
+// The containers that the tree needs and that other sessions have stored.
+Result<ForeignContainers> containers_of(Repository& repository,
+                                        const RestorePointRecord& record,
+                                        const Index::Containers& gone) {
     HF_TRY(Index* const index, repository.index());
     HF_TRY(ChunkReader* const chunks, repository.chunks());
-    std::set<std::string> names;
+    ForeignContainers found;
     ChunkMarker marker(*index, *chunks, repository.keyring());
     marker.on_mark = [&](const ChunkId& id, const ChunkRange& part) -> Status {
         HF_TRY(const LocatedChunk chunk, index->locate(id, part, gone));
-        if (chunk.container.session != record.session) names.insert(container_name(chunk.container));
+        if (chunk.container.session != record.session) note_container(found, chunk.container);
         return {};
     };
     HF_TRY_STATUS(marker.mark(record.root));
+    return found;
+}
+
+// What opens the repository.
+Result<std::set<std::string>> names_of_keys(Storage& storage) {
+    std::set<std::string> names{"config", "config.2"};
+    for (const std::string_view folder : key_folders) {
+        HF_TRY(const auto objects, list_objects(storage, std::string(folder)));
+        for (const ObjectInfo& info : objects) names.insert(info.name);
+    }
     return names;
 }
 
@@ -69,6 +68,11 @@ Status extend_all(RetentionLock& retention, const std::set<std::string>& names, 
 }
 
 }  // namespace
+
+void note_container(ForeignContainers& containers, const Container& container) {
+    const ObjectId& id = container.header.object;
+    if (!containers.contains(id)) containers.emplace(id, StoredElsewhere{container_name(container), container.session});
+}
 
 bool is_lockable(const std::string& name) {
     if (name == "config" || name == "config.2") return true;
@@ -89,30 +93,33 @@ Status lock_what_is_stored(Storage& storage, const LockRules& rules) {
     return {};
 }
 
-Status extend_locks(Repository& repository, const RestorePointRecord& record, const Index::Containers& gone) {
+Status extend_locks(Repository& repository, const RestorePointId& point, const RestorePointRecord& record,
+                    const ForeignContainers* taken, const Index::Containers& gone) {
     const LockRules& rules = repository.config().lock;
     if (rules.mode == LockRules::Mode::none || repository.keyring().role() == KeyRole::writer) return {};
     RetentionLock* const retention = repository.storage().retention();
     if (retention == nullptr) return without_locks(repository.storage());
     const TimeNs now = repository.clock().now();
-    const std::string path = path_of(repository, repository.keyring().source_id(record.host, record.name));
-    if (!repository.cache_directory().empty()) {
-        const auto due = read_due(path);
-        // A clock that was wrong must not put it off for ever.
-        if (due && now < *due && *due - now <= rules.generation) return {};
+    LockNotes notes = LockNotes::load(notes_path(repository, record), now, rules.generation);
+    if (notes.has_point(point)) return {};
+    std::set<std::string> names;
+    ForeignContainers needed;
+    if (taken != nullptr && notes.has_point(record.parent)) {
+        needed = *taken;
+        std::erase_if(needed, [&](const auto& one) { return notes.has(one.first, one.second.session); });
+    } else {
+        HF_TRY(needed, containers_of(repository, record, gone));
+        HF_TRY(names, names_of_keys(repository.storage()));
+        // The session's own objects were locked when they were stored, the first one not before it began to walk.
+        notes.reset(std::min(now, record.walked) + rules.generation);
     }
-    HF_TRY(std::set<std::string> names, containers_of(repository, record, gone));
-    for (const char* const name : {"config", "config.2"}) names.insert(name);
-    for (const std::string_view folder : key_folders) {
-        HF_TRY(const auto objects, list_objects(repository.storage(), std::string(folder)));
-        for (const ObjectInfo& info : objects) names.insert(info.name);
+    for (const auto& [id, container] : needed) {
+        names.insert(container.name);
+        notes.add_object(id);
     }
     HF_TRY_STATUS(extend_all(*retention, names, retention->now() + rules.period + rules.generation));
-    if (repository.cache_directory().empty()) return {};
-    // The session's own objects were locked when they were stored, the first one not before it began to walk.
-    const TimeNs due = std::min(now, record.walked) + rules.generation;
-    if (make_directories(path.substr(0, path.rfind('/')), 0700).ok())
-        (void)replace_file(path, as_bytes(std::to_string(due)), 0600).ok();
+    notes.add_point(point, record.session);
+    notes.keep();
     return {};
 }
 

@@ -416,7 +416,8 @@ Status Prune::extend_locks_of_clients() {
         const PointInfo*& known = newest[point.source];
         if (known == nullptr || point.inverted_time < known->inverted_time) known = &point;
     }
-    for (const auto& [source, point] : newest) HF_TRY_STATUS(extend_locks(repository_, point->record, condemned_));
+    for (const auto& [source, point] : newest) 
+        HF_TRY_STATUS(extend_locks(repository_, point->id, point->record, nullptr, condemned_));
     return {};
 }
 

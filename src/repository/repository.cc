@@ -99,9 +99,7 @@ Status Repository::check_maker(const ObjectEnd& end, const RestorePointId& point
     return clients_->check_point(end, point, host);
 }
 
-Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName& name) {
-    HF_TRY(const ObjectEnd end, read_object_end(reads(), *keyring_, info.name, info.bytes,
-                                                ObjectKind::restore_point));
+Result<PointInfo> Repository::checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end) {
     PointInfo point = known_by_name(name, info.bytes);
     HF_TRY_STATUS(check_identity(end, name.id, info.name));
     auto record = decode_restore_point(end.record);
@@ -120,8 +118,10 @@ Result<PointInfo> Repository::read_point(const ObjectInfo& info, const PointName
 }
 
 // A damaged point must not hide the others: it is shown as what its name tells.
-Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const PointName& name) {
-    auto read = read_point(info, name);
+Result<PointInfo> Repository::point_or_damage(const ObjectInfo& info,
+                                              const PointName& name,
+                                              const Result<ObjectEnd>& end) {
+    auto read = end.ok() ? checked_point(info, name, *end) : Result<PointInfo>(end.error());
     if (read.ok() || read.error().code() == ErrorCode::not_found ||
         !is_one_points_matter(read.error()))
         return read;
@@ -130,6 +130,24 @@ Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const
     point.damage = read.error();
     point.record.started = static_cast<TimeNs>(UINT64_MAX - name.inverted_time);
     return point;
+}
+
+Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const PointName& name) {
+    return point_or_damage(
+        info, name, read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point));
+}
+
+Result<Repository::ReadPoints> Repository::read_points(std::span<const ObjectInfo> objects) {
+    ReadPoints points;
+    HF_TRY_STATUS(read_point_ends(objects, [&](const ObjectInfo& info, const Result<ObjectEnd>& end) -> Status {
+        const PointName name = *parse_point_name(info.name);
+        auto point = point_or_damage(info, name, end);
+        if (!point.ok() && point.error().code() == ErrorCode::not_found) return {};
+        if (!point.ok()) return std::move(point).error();
+        points.emplace(name.id, std::move(*point));
+        return {};
+    }));
+    return points;
 }
 
 Status Repository::check_reader() const {
@@ -154,6 +172,12 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
             if (container.header.is_claim()) claims.insert(container.header.object);
     }
     HF_TRY(marks.fenced, list_fences(*storage_));
+    std::vector<ObjectInfo> unfolded;
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_point_name(info.name);
+        if (name && !folded.contains(name->id)) unfolded.push_back(info);
+    }
+    HF_TRY(ReadPoints read, read_points(unfolded));
     std::vector<PointInfo> result;
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
@@ -167,10 +191,9 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
             HF_TRY(point.record, decode_restore_point(it->record));
             point.is_claim = claims.contains(name->id);
         } else {
-            auto read = read_point_or_damage(info, *name);
-            if (!read.ok() && read.error().code() == ErrorCode::not_found) continue;
-            if (!read.ok()) return read.error();
-            point = std::move(*read);
+            const auto it = read.find(name->id);
+            if (it == read.end()) continue;
+            point = std::move(it->second);
         }
         marks.apply(point);
         result.push_back(std::move(point));
@@ -213,16 +236,18 @@ Result<std::vector<PointInfo>> Repository::own_points(const SourceId& source) {
     std::vector<PointInfo> result;
     if (own_ == nullptr) return result;
     HF_TRY(Marks marks, list_marks(*storage_));
-    HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
+    HF_TRY(auto objects, list_objects(*storage_, points_prefix(source)));
     HF_TRY(marks.fenced, list_fences(*storage_));
-    for (const ObjectInfo& info : objects) {
+    std::erase_if(objects, [this](const ObjectInfo& info) {
         const auto name = parse_point_name(info.name);
-        if (!name || !own_->key(name->id)) continue;
-        auto read = read_point_or_damage(info, *name);
-        if (!read.ok() && read.error().code() == ErrorCode::not_found) continue;
-        HF_TRY(PointInfo point, std::move(read));
-        marks.apply(point);
-        result.push_back(std::move(point));
+        return !name || !own_->key(name->id);
+    });
+    HF_TRY(ReadPoints read, read_points(objects));
+    for (const ObjectInfo& info : objects) {
+        const auto it = read.find(parse_point_name(info.name)->id);
+        if (it == read.end()) continue;
+        marks.apply(it->second);
+        result.push_back(std::move(it->second));
     }
     return result;
 }
@@ -236,7 +261,9 @@ Status Repository::put_record(ObjectKind kind,
 }
 
 Result<Repository::StoredRecord> Repository::get_record(ObjectKind kind, const std::string& name) {
-    HF_TRY(ObjectEnd end, read_object(*storage_, *keyring_, name, kind, 64u << 20));
+    // A tombstone names all that a prune takes away; what else is a record of its own is small.
+    const std::uint64_t limit_bytes = kind == ObjectKind::tombstone ? 64u << 20 : 2u << 20;
+    HF_TRY(ObjectEnd end, read_object(*storage_, *keyring_, name, kind, limit_bytes));
     const bool is_clear = end.trailer.header.key_mode == KeyMode::clear;
     const bool is_claim = is_clear ? !check_epoch_signature(end, *keyring_).ok() : end.trailer.header.is_claim();
     return StoredRecord{std::move(end.record), is_claim};

@@ -235,7 +235,7 @@ class Repository {
     Result<bool> has_new_fragments();
     Status add_unindexed();
     Status load_points(const std::vector<ObjectInfo>& points);
-    // Reads the tables of points; far away sixteen at once. `take` is called in their order.
+    // Reads the ends of points, and calls `take` in their order.
     using TakeEnd = std::function<Status(const ObjectInfo& info, const Result<ObjectEnd>& end)>;
     Status read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take);
     Status refresh_index(const std::vector<ObjectInfo>& points);
@@ -247,8 +247,12 @@ class Repository {
     void use_directory();
     Status check_reader() const;
     Status check_maker(const ObjectEnd& end, const RestorePointId& point, const std::string& host);
-    Result<PointInfo> read_point(const ObjectInfo& info, const PointName& name);
+    Result<PointInfo> checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end);
+    Result<PointInfo> point_or_damage(const ObjectInfo& info, const PointName& name, const Result<ObjectEnd>& end);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
+    // Those that are gone are left out.
+    using ReadPoints = std::unordered_map<RestorePointId, PointInfo, IdHash<RestorePointId>>;
+    Result<ReadPoints> read_points(std::span<const ObjectInfo> objects);
     bool names_condemned(const FlatFragment& fragment) const;
     struct FoldCandidates;
     Result<FoldCandidates> fold_candidates();

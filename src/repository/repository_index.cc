@@ -308,18 +308,10 @@ Status Repository::find_more() {
 }
 
 Status Repository::read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take) {
-    constexpr std::size_t at_once = 16;
-    while (!points.empty()) {
-        const auto part = points.first(std::min(at_once, points.size()));
-        points = points.subspan(part.size());
-        std::vector<std::future<Result<ObjectEnd>>> ends;
-        for (const ObjectInfo& info : part)
-            ends.push_back(ask_at_once(*storage_, [this, &info] {
-                return read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
-            }));
-        for (std::size_t i = 0; i < part.size(); ++i) HF_TRY_STATUS(take(part[i], ends[i].get()));
-    }
-    return {};
+    const auto ask = [this](const ObjectInfo& info) {
+        return read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
+    };
+    return ask_for_each(*storage_, points, ask, take);
 }
 
 Status Repository::load_points(const std::vector<ObjectInfo>& points) {

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "repository/chunk_marker.h"
-#include "repository/locks.h"
 
 namespace holdfast {
 namespace {
@@ -15,7 +14,7 @@ constexpr std::size_t checkpoint_chunks = 1u << 16;
 }  // namespace
 
 WriteSession::WriteSession(Repository& repository, Lease lease)
-    : repository_(repository), lease_(std::move(lease)) {
+    : repository_(repository), lease_(std::move(lease)), notes_taken_(repository.config().lock.mode != LockRules::Mode::none) {
     open_packs();
     last_fragment_ = repository_.clock().monotonic();
 }
@@ -119,17 +118,30 @@ Status WriteSession::name_packs(IndexFragmentRecord found) {
     return {};
 }
 
+// By a fragment's word, and not by this session's.
+bool WriteSession::is_stored(const ChunkId& id, const ChunkRange& part) const {
+    if (!index_->contains(id, part)) return false;
+    if (!notes_taken_) return true;
+    const auto chunk = index_->locate(id, part);
+    if (!chunk.ok()) return false;
+    if (chunk->container.session != this->id()) {
+        const std::lock_guard lock(taken_mutex_);
+        note_container(taken_, chunk->container);
+    }
+    return true;
+}
+
 bool WriteSession::contains(const ChunkId& id, const ChunkRange& part) const {
     Shard& shard = claimed_[id.bytes[0] % claimed_.size()];
     {
         std::lock_guard lock(shard.mutex);
         if (shard.ids.contains(id)) return true;
     }
-    return index_->contains(id, part);
+    return is_stored(id, part);
 }
 
 bool WriteSession::claim(const ChunkId& id) {
-    if (index_->contains(id)) return false;
+    if (is_stored(id, whole_chunk)) return false;
     Shard& shard = claimed_[id.bytes[0] % claimed_.size()];
     std::lock_guard lock(shard.mutex);
     return shard.ids.insert(id).second;
@@ -272,7 +284,7 @@ Result<WriteSession::Committed> WriteSession::commit(const RestorePointRecord& r
         HF_TRY_STATUS(std::move(verified));
     }
     // The point is there and whole; whether it stays is what is promised, too.
-    Status locked = extend_locks(repository_, record);
+    Status locked = extend_locks(repository_, name.id, record, &taken_);
     if (!locked.ok()) return std::move(locked).error().with_context("locking what the restore point needs");
     remove_partial();
     fold();

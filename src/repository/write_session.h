@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "repository/leases.h"
+#include "repository/locks.h"
 #include "repository/pack_writer.h"
 
 namespace holdfast {
@@ -17,7 +18,8 @@ inline constexpr TimeNs checkpoint_interval = 300 * ns_per_second;
 
 // claim, append, contains, new_bytes and maybe_checkpoint are thread-safe; the rest is for one thread.
 // Memory: what is known of chunks that no fragment names yet, about 200 bytes each, for 65,536 chunks
-// and those of the open packs; and the pack writers' bounds.
+// and those of the open packs; the pack writers' bounds; and where objects are locked, 250 bytes for each object that content was
+// found in.
 class WriteSession {
   public:
     // Takes a lease, reads the index anew, and adopts what interrupted sessions of this machine left.
@@ -75,6 +77,7 @@ class WriteSession {
   private:
     WriteSession(Repository& repository, Lease lease);
     void open_packs();
+    bool is_stored(const ChunkId& id, const ChunkRange& part) const;
     Status adopt_leftovers(const std::vector<HeldLease>& leases, const WriterIdentity& identity);
     Status adopt_names();
     Status adopt(const LeaseRecord& lease, const WriterIdentity& identity);
@@ -105,6 +108,10 @@ class WriteSession {
     };
     mutable std::array<Shard, 16> claimed_;
     std::optional<std::string> partial_;  // the name of the last one
+    // Where objects are locked: what this session takes over must stay as long as what it stores.
+    const bool notes_taken_;
+    mutable std::mutex taken_mutex_;  // guards what follows
+    mutable ForeignContainers taken_;
 
     std::mutex fragment_mutex_;          // guards what follows
     IndexFragmentRecord fragment_;       // of packs that were closed since the last fragment

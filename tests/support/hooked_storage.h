@@ -16,10 +16,11 @@ using StorageHook = std::function<Status(std::string_view operation, const std::
 class HookedStorage final : public Storage {
   public:
     // `tier` may be null, and outlives it.
-    HookedStorage(std::shared_ptr<Storage> inner, StorageHook hook, ColdTier* tier = nullptr)
-        : shared_(std::make_shared<Shared>(std::move(inner), std::move(hook))), tier_(tier) {}
+    HookedStorage(std::shared_ptr<Storage> inner, StorageHook hook, ColdTier* tier = nullptr, StorageTraits traits = {})
+        : shared_(std::make_shared<Shared>(std::move(inner), std::move(hook))), tier_(tier), traits_(traits) {}
 
     std::string description() const override { return shared_->inner->description(); }
+    StorageTraits traits() const override { return traits_; }
     RetentionLock* retention() override { return shared_->inner->retention(); }
     ColdTier* cold_tier() override { return tier_; }
     Status put(const std::string& name, ByteSpan data, Durability durability) override {
@@ -102,6 +103,7 @@ class HookedStorage final : public Storage {
 
     const std::shared_ptr<Shared> shared_;
     ColdTier* const tier_;
+    const StorageTraits traits_;
 };
 
 }  // namespace holdfast

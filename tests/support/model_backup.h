@@ -208,7 +208,9 @@ struct TestRepository {
     ManualClock clock{epoch + 1'000'000 * ns_per_second};
     std::shared_ptr<MemoryStorage> storage = std::make_shared<MemoryStorage>(&clock);
     StorageHook hook;  // asked before each request, when it is set
-    ColdTier* tier = nullptr;  // what the storage has, from the next open() on
+    // What the storage has and is, from the next open() on.
+    ColdTier* tier = nullptr;
+    StorageTraits traits{.is_remote = std::getenv("REMOTE") != nullptr};
     Unlock unlock;
     std::string cache_directory;
     std::unique_ptr<Repository> repository;
@@ -231,7 +233,7 @@ struct TestRepository {
             storage, [this](std::string_view operation, const std::string& name) {
                 return hook ? hook(operation, name) : ok_status();
             },
-            tier);
+            tier, traits);
         repository =
             Repository::open(std::move(hooked), unlock, cache_directory, clock, random).value();
     }
