@@ -7,7 +7,7 @@
 #include "base/worker_pool.h"
 #include "repository/attestations.h"
 #include "repository/check.h"
-#include "repository/locks.h"
+#include "repository/lock_check.h"
 
 namespace holdfast {
 namespace {
@@ -77,6 +77,7 @@ Result<CheckResponse> check(const CheckRequest& request, Progress& progress, std
         HF_TRY(LockReport locks, check_locks(*repository, progress, lock_stop));
         response.locked_objects = locks.objects;
         response.unprotected_count = locks.unprotected_count;
+        response.expired_objects = locks.expired_objects;
         response.unprotected = std::move(locks.unprotected);
         response.locked_until = locks.earliest;
     }

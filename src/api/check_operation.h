@@ -32,7 +32,7 @@ struct CheckResponse {
     std::uint64_t frozen_packs = 0, frozen_bytes = 0;
     // With locks: objects that are to be locked; those that are not, which are problems; when the first of the others
     // may go.
-    std::uint64_t locked_objects = 0, unprotected_count = 0;
+    std::uint64_t locked_objects = 0, unprotected_count = 0, expired_objects = 0;
     std::vector<std::string> unprotected;
     std::optional<TimeNs> locked_until;
     double seconds = 0;

@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "repository/lock_check.h"
 #include "repository/locks.h"
 #include "repository/prune.h"
 #include "support/model_backup.h"
@@ -180,14 +181,42 @@ TEST_F(LocksTest, APruneTakesNothingThatIsLockedAndAllOfItLater) {
     EXPECT_EQ(test_.check().problem_count, 0u);
 }
 
+LockReport look(TestRepository& test) {
+    Progress progress;
+    return check_locks(*test.repository, progress, {}).value();
+}
+
 TEST_F(LocksTest, ACheckTellsWhatIsNotLocked) {
     back_up();
-    Progress progress;
-    const LockReport all = check_locks(*test_.repository, progress, {}).value();
+    const LockReport all = look(test_);
     EXPECT_EQ(all.unprotected_count, 0u);
+    EXPECT_GT(all.objects, 4u);
     EXPECT_GE(*all.earliest, made_.begin()->second + period);
+    // For less than promised, then not at all.
+    test_.storage->retention()->lock_new(LockMode::compliance, period - day, is_lockable);
+    back_up();
+    const LockReport less = look(test_);
+    EXPECT_GE(less.unprotected_count, 1u);
+    EXPECT_TRUE(std::ranges::all_of(less.unprotected, [](const std::string& name) { return !name.starts_with("keys/"); }));
+    // For that point, which is the newest, everything that it needs of the other one is locked.
+    EXPECT_LT(less.unprotected_count, less.objects / 2 + 1);
+    test_.clock.advance(period - 3600 * ns_per_second);
+    EXPECT_EQ(look(test_).unprotected_count, less.unprotected_count);
+}
+
+TEST_F(LocksTest, WhatNoPromiseIsForIsNoProblem) {
+    for (int i = 0; i < 45; ++i) {
+        back_up();
+        test_.clock.advance(day);
+    }
+    const LockReport daily = look(test_);
+    EXPECT_EQ(daily.unprotected_count, 0u) << daily.unprotected.front();
+    EXPECT_GT(daily.expired_objects, 0u);
     test_.clock.advance(period + generation + day);
-    EXPECT_EQ(check_locks(*test_.repository, progress, {})->unprotected_count, all.objects);
+    const LockReport over = look(test_);
+    EXPECT_EQ(over.objects, 0u);
+    EXPECT_EQ(over.unprotected_count, 0u);
+    EXPECT_GT(over.expired_objects, daily.objects);
 }
 
 // A client does not extend what its incremental points need of older sessions; a prune of a reader does.

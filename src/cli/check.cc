@@ -27,6 +27,7 @@ nlohmann::json json_of(const CheckResponse& r, bool reads_data, bool asks_locks)
         document["lockable_objects"] = r.locked_objects;
         document["unprotected"] = r.unprotected_count;
         document["unprotected_names"] = r.unprotected;
+        document["expired_objects"] = r.expired_objects;
         document["locked_until"] = nullptr;
         if (r.locked_until) document["locked_until"] = format_rfc3339(*r.locked_until);
     }
@@ -54,7 +55,10 @@ std::string reads(const CheckResponse& r) {
 
 std::string locks(const CheckResponse& r) {
     const std::string until = r.locked_until ? ", the others until " + format_rfc3339(*r.locked_until) + " at least" : "";
-    return format_count(r.unprotected_count) + " of " + format_count(r.locked_objects) + " objects are not locked" + until;
+    const std::string expired =
+        r.expired_objects != 0 ? "; " + format_count(r.expired_objects) + " that older restore points need are no longer" : "";
+    return format_count(r.unprotected_count) + " of " + format_count(r.locked_objects) + " objects are not locked as promised" + until +
+           expired;
 }
 
 Result<ExitStatus> run(CheckRequest request, Console& console) {

@@ -14,7 +14,6 @@ namespace {
 constexpr std::array<std::string_view, 6> lockable_folders{"data/", "meta/", "points/", "keys/", "epochs/", "clients/"};
 constexpr std::array<std::string_view, 3> key_folders{"keys/", "epochs/", "clients/"};
 constexpr std::size_t lock_threads = 8;
-constexpr std::size_t max_reported = 1000;
 
 Error without_locks(const Storage& storage) {
     return {ErrorCode::unsupported, storage.description() + ": this kind of storage has no locks"};
@@ -46,16 +45,6 @@ Result<ForeignContainers> containers_of(Repository& repository,
     return found;
 }
 
-// What opens the repository.
-Result<std::set<std::string>> names_of_keys(Storage& storage) {
-    std::set<std::string> names{"config", "config.2"};
-    for (const std::string_view folder : key_folders) {
-        HF_TRY(const auto objects, list_objects(storage, std::string(folder)));
-        for (const ObjectInfo& info : objects) names.insert(info.name);
-    }
-    return names;
-}
-
 Status extend_all(RetentionLock& retention, const std::set<std::string>& names, TimeNs until) {
     FirstError first_error;
     WorkerPool pool(lock_threads, lock_threads);
@@ -72,6 +61,15 @@ Status extend_all(RetentionLock& retention, const std::set<std::string>& names, 
 void note_container(ForeignContainers& containers, const Container& container) {
     const ObjectId& id = container.header.object;
     if (!containers.contains(id)) containers.emplace(id, StoredElsewhere{container_name(container), container.session});
+}
+
+Result<std::set<std::string>> names_of_keys(Storage& storage) {
+    std::set<std::string> names{"config", "config.2"};
+    for (const std::string_view folder : key_folders) {
+        HF_TRY(const auto objects, list_objects(storage, std::string(folder)));
+        for (const ObjectInfo& info : objects) names.insert(info.name);
+    }
+    return names;
 }
 
 bool is_lockable(const std::string& name) {
@@ -121,46 +119,6 @@ Status extend_locks(Repository& repository, const RestorePointId& point, const R
     notes.add_point(point, record.session);
     notes.keep();
     return {};
-}
-
-Result<LockReport> check_locks(Repository& repository, Progress& progress, std::stop_token stop) {
-    RetentionLock* const retention = repository.storage().retention();
-    if (retention == nullptr) return without_locks(repository.storage());
-    std::vector<std::string> names;
-    HF_TRY_STATUS(repository.storage().list("", [&names](const ObjectInfo& info) {
-        if (is_lockable(info.name)) names.push_back(info.name);
-        return true;
-    }));
-    LockReport report;
-    report.objects = names.size();
-    progress.total_files = names.size();
-    FirstError first_error;
-    std::mutex mutex;
-    {
-        WorkerPool pool(lock_threads, lock_threads);
-        for (const std::string& name : names) {
-            pool.submit([&, name] {
-                if (stop.stop_requested() || !first_error.status().ok()) return;
-                const auto until = retention->locked_until(name);
-                ++progress.files;
-                // Removed since it was listed.
-                if (!until.ok() && until.error().code() == ErrorCode::not_found) return;
-                if (!until.ok()) return first_error.note(until.error());
-                const std::lock_guard lock(mutex);
-                if (*until) {
-                    report.earliest = std::min(report.earliest.value_or(**until), **until);
-                    return;
-                }
-                ++report.unprotected_count;
-                if (report.unprotected.size() < max_reported) report.unprotected.push_back(name);
-            });
-        }
-        pool.wait_idle();
-    }
-    if (stop.stop_requested()) return Error(ErrorCode::cancelled, "interrupted");
-    HF_TRY_STATUS(first_error.status());
-    std::sort(report.unprotected.begin(), report.unprotected.end());
-    return report;
 }
 
 }  // namespace holdfast

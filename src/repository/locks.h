@@ -2,9 +2,7 @@
 #pragma once
 
 #include <map>
-#include <stop_token>
 
-#include "base/progress.h"
 #include "repository/repository.h"
 
 namespace holdfast {
@@ -12,6 +10,8 @@ namespace holdfast {
 // Whether objects of this name are locked: what restore points are made of, and what opens the repository. Not what
 // comes and goes (leases, fences, marks, tombstones), and not the index, which the packs' own tables tell.
 bool is_lockable(const std::string& name);
+// Of those what opens the repository.
+Result<std::set<std::string>> names_of_keys(Storage& storage);
 
 // Tries whether the storage's locks hold. Errors: unsupported when it has none, or only pretends.
 Status prove_locks(Storage& storage, const LockRules& rules);
@@ -35,14 +35,5 @@ void note_container(ForeignContainers& containers, const Container& container);
 // Errors: corrupt when the tree is damaged; of the storage.
 Status extend_locks(Repository& repository, const RestorePointId& point, const RestorePointRecord& record,
                     const ForeignContainers* taken, const Index::Containers& gone = {});
-
-struct LockReport {
-    std::uint64_t objects = 0;       // that are to be locked
-    std::uint64_t unprotected_count = 0;
-    std::vector<std::string> unprotected;  // the first 1,000: not locked, or no longer
-    std::optional<TimeNs> earliest;  // when the first of the others may go
-};
-// Asks the storage for each lock. Errors: unsupported when it has none; cancelled.
-Result<LockReport> check_locks(Repository& repository, Progress& progress, std::stop_token stop);
 
 }  // namespace holdfast
