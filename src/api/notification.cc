@@ -136,11 +136,19 @@ std::string webhook_document(const Notification& one) {
     return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Status notify(const NotifyConfig& config, const Notification& notification, const std::stop_token& stop) {
-    Status mail, webhook;
-    if (config.mail) mail = send_mail(config, notification, stop);
-    if (config.webhook) webhook = send_webhook(config, notification, stop);
-    return mail.ok() ? webhook : mail;
+std::string_view notify_way_name(NotifyWay way) {
+    return way == NotifyWay::mail ? "mail" : "webhook";
+}
+
+std::vector<NotifyWay> notify_ways(const NotifyConfig& config) {
+    std::vector<NotifyWay> ways;
+    if (config.mail) ways.push_back(NotifyWay::mail);
+    if (config.webhook) ways.push_back(NotifyWay::webhook);
+    return ways;
+}
+
+Status notify(const NotifyConfig& config, NotifyWay way, const Notification& notification, const std::stop_token& stop) {
+    return way == NotifyWay::mail ? send_mail(config, notification, stop) : send_webhook(config, notification, stop);
 }
 
 }  // namespace holdfast

@@ -128,7 +128,8 @@ class Run {
         notification.error = one.error;
         notification.time = now_;
         const auto before = record.told;
-        for (const auto& [name, config] : config_.notifications) tell(config, notification, record);
+        for (const auto& [name, config] : config_.notifications)
+            for (const NotifyWay way : notify_ways(config)) tell(config, way, notification, record);
         if (record.told != before) keep(one.name, record);
     }
 
@@ -137,16 +138,17 @@ class Run {
         if (!written.ok()) warn("cannot keep the state of " + name + ": " + written.error().describe());
     }
 
-    // Who could not be told is told after the next run.
-    void tell(const NotifyConfig& config, Notification& notification, SourceRecord& record) {
-        const auto told = record.told.find(config.name);
+    // Who could not be told is told after the next run, and nobody for another's sake.
+    void tell(const NotifyConfig& config, NotifyWay way, Notification& notification, SourceRecord& record) {
+        const std::string who = config.name + ' ' + std::string(notify_way_name(way));
+        const auto told = record.told.find(who);
         const SourceState before = told == record.told.end() ? SourceState::unknown : told->second;
         if (const auto event = event_of(config.on, before, notification.state)) {
             notification.event = *event;
-            const Status sent = notify(config, notification, stop_);
+            const Status sent = notify(config, way, notification, stop_);
             if (!sent.ok()) return warn("notification " + config.name + ": " + sent.error().describe());
         }
-        record.told[config.name] = notification.state;
+        record.told[who] = notification.state;
     }
 
     const RunRequest& request_;

@@ -47,7 +47,13 @@ std::vector<const SourceConfig*> sources_of(const Config& config, const std::str
     return sources;
 }
 
+// Those that a run of the policy opens: all, where it measures what is protected.
 std::set<std::string> repositories_of(const Config& config, const std::string& policy) {
+    if (!config.metrics_file.empty()) {
+        std::set<std::string> all;
+        for (const auto& [name, repository] : config.repositories) all.insert(name);
+        return all;
+    }
     const auto& copies = config.policies.at(policy).copies;
     std::set<std::string> names(copies.begin(), copies.end());
     for (const SourceConfig* source : sources_of(config, policy)) names.insert(source->repository);
@@ -107,6 +113,9 @@ std::string hardening(const Config& config, const std::string& policy, const Uni
     std::string text = "NoNewPrivileges=yes\nProtectSystem=strict\n";
     text += writable(context.state_directory) + writable(context.cache_directory) +
             "StateDirectoryMode=0700\nCacheDirectoryMode=0700\n";
+    // Never a directory of systemd's own: its owner and mode are those of who reads the metrics.
+    if (!config.metrics_file.empty())
+        text += "ReadWritePaths=-" + unit_path(config.metrics_file.substr(0, config.metrics_file.rfind('/'))) + '\n';
     for (const std::string& name : repositories_of(config, policy)) {
         const auto directory = local_directory(config.repositories.at(name).url);
         if (!directory) continue;
@@ -168,6 +177,9 @@ Result<std::string> crontab_fragment(const Config& config, const UnitContext& co
         text += "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
     for (const auto& [name, value] : context.variables) text += name + '=' + value + '\n';
     for (const std::string& name : scheduled_policies(config)) {
+        if (const auto credentials = credentials_of(config, name); !credentials.empty())
+            return Error(ErrorCode::unsupported, "cron passes no credentials of systemd, and " + name + " needs '" +
+                                                     *credentials.begin() + "': keep it in a file, or use systemd");
         auto fields = crontab_fields(*config.policies.at(name).schedule);
         if (!fields.ok()) return std::move(fields).error().with_context("writing the schedule of " + name);
         text += *fields + (context.owner == UnitOwner::system ? " root " : " ") + shell_word(context.program) +

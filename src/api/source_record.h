@@ -21,7 +21,7 @@ struct SourceRecord {
     std::string host, name;              // its identity
     std::optional<TimeNs> last_full;     // time of the last restore point that was a full, or a synthetic one
     std::string error;                   // of a state that is not done
-    // By notification, the state that was told at last.
+    // By notification and way ("admin mail"), the state that was told at last.
     std::map<std::string, SourceState> told;
 };
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/backoff.h"
 #include "base/file_io.h"
 #include "crypto/secret.h"
 #include "http/http_client.h"
@@ -10,6 +11,8 @@ namespace holdfast {
 namespace {
 
 constexpr TimeNs refresh_before = 300 * ns_per_second;
+// Where that fails and what is known is still good.
+constexpr TimeNs refresh_again = 20 * ns_per_second;
 constexpr std::size_t max_file_bytes = 1u << 20;
 
 std::string_view trim(std::string_view text) {
@@ -19,10 +22,10 @@ std::string_view trim(std::string_view text) {
 }
 
 // What a service of the machine answers: not through a proxy, and soon.
-Result<HttpResponse> ask_machine(const std::string& method,
-                                 const std::string& url,
-                                 std::vector<HttpHeader> headers,
-                                 const std::stop_token& stop) {
+Result<HttpResponse> ask_machine_once(const std::string& method,
+                                      const std::string& url,
+                                      std::vector<HttpHeader> headers,
+                                      const std::stop_token& stop) {
     HttpOptions options;
     options.connect_seconds = 2;
     options.stall_seconds = 5;
@@ -35,6 +38,18 @@ Result<HttpResponse> ask_machine(const std::string& method,
     request.headers = std::move(headers);
     request.limit_bytes = 64 << 10;
     return client->perform(std::move(request));
+}
+
+// A service that is there, and has a bad moment, is asked three times. One that cannot be reached is none, as a rule.
+Result<HttpResponse> ask_machine(const std::string& method,
+                                 const std::string& url,
+                                 const std::vector<HttpHeader>& headers,
+                                 const std::stop_token& stop) {
+    Backoff backoff({.longest = ns_per_second}, system_clock(), system_random());
+    for (int tries = 1;; ++tries) {
+        auto response = ask_machine_once(method, url, headers, stop);
+        if (!response.ok() || response->status < 500 || tries == 3 || !backoff.wait(stop)) return response;
+    }
 }
 
 Result<std::string> text_of(const Result<HttpResponse>& response, const std::string& what) {
@@ -100,17 +115,22 @@ void S3CredentialSource::forget() {
 
 Result<S3Credentials> S3CredentialSource::get() {
     const std::lock_guard lock(mutex_);
-    if (known_ && (!known_->expires || *known_->expires - clock_.now() > refresh_before)) return *known_;
-    HF_TRY(S3Credentials found, find());
-    known_ = found;
-    return found;
+    const TimeNs now = clock_.now();
+    if (known_ && (!known_->expires || *known_->expires - now > refresh_before)) return *known_;
+    const bool is_good = known_ && *known_->expires > now;
+    if (is_good && now < find_again_) return *known_;
+    auto found = find();
+    if (found.ok()) known_ = *found;
+    if (found.ok() || !is_good) return found;
+    find_again_ = now + refresh_again;
+    return *known_;
 }
 
 Result<S3Credentials> S3CredentialSource::find() {
     const auto access_key = environment_("AWS_ACCESS_KEY_ID"), secret_key = environment_("AWS_SECRET_ACCESS_KEY");
     if (access_key.has_value() != secret_key.has_value())
         return Error(ErrorCode::permission_denied, "one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is not set");
-    if (access_key && !environment_("AWS_PROFILE")) {
+    if (access_key) {
         S3Credentials credentials;
         credentials.access_key = *access_key;
         credentials.secret_key = *secret_key;
@@ -168,7 +188,9 @@ Result<std::optional<S3Credentials>> S3CredentialSource::from_machine() {
     const auto token = ask_machine("PUT", base + "/api/token",
                                    {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}}, stop_);
     // No such machine.
-    if (!token.ok() || !token->is_success()) return std::optional<S3Credentials>();
+    if (!token.ok() || (!token->is_success() && token->status < 500)) return std::optional<S3Credentials>();
+    if (!token->is_success())
+        return Error(ErrorCode::unavailable, "the metadata service answers " + std::to_string(token->status));
     const std::vector<HttpHeader> headers{{"X-aws-ec2-metadata-token", std::string(as_text(token->body))}};
     const std::string roles = base + "/meta-data/iam/security-credentials/";
     const auto role = ask_machine("GET", roles, headers, stop_);

@@ -28,7 +28,7 @@ struct S3Credentials {
 // The first that has any: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN); the profile AWS_PROFILE
 // of AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials); AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI; the
 // metadata service of the machine (IMDSv2), unless AWS_EC2_METADATA_DISABLED. Those that expire are asked for anew
-// five minutes before. Thread-safe.
+// five minutes before, and again while that fails and they are still good. Thread-safe.
 class S3CredentialSource {
   public:
     S3CredentialSource(Environment environment, const Clock& clock, std::stop_token stop)
@@ -50,6 +50,7 @@ class S3CredentialSource {
     const std::stop_token stop_;
     std::mutex mutex_;  // guards what follows
     std::optional<S3Credentials> known_;
+    TimeNs find_again_ = 0;
 };
 
 // The credentials of a profile in a file as the AWS tools have it. Nothing when it has no such profile.

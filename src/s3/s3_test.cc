@@ -153,6 +153,77 @@ TEST(CredentialsTest, OfAMetadataService) {
         EXPECT_FALSE(parse_metadata_credentials(text).ok()) << text;
 }
 
+// A fake of a machine's metadata service, whose credentials are good for an hour.
+class MetadataTest : public testing::Test {
+  protected:
+    FakeAnswer answer(const FakeRequest& request) {
+        if (failing_ > 0) {
+            --failing_;
+            return {500, "", ""};
+        }
+        if (request.target == "/latest/api/token")
+            return {request.has("X-aws-ec2-metadata-token-ttl-seconds: 300") ? 200 : 400, "", "token"};
+        const bool is_known = request.target == "/of/container" ? request.has("Authorization: letter")
+                                                                : request.has("X-aws-ec2-metadata-token: token");
+        if (!is_known) return {401, "", ""};
+        if (request.target == "/latest/meta-data/iam/security-credentials/") return {200, "", "role\n"};
+        const std::string key = "key" + std::to_string(++given_);
+        return {200, "", R"({"AccessKeyId":")" + key + R"(","SecretAccessKey":"S","Token":"T","Expiration":")" +
+                        format_rfc3339(clock_.now() + 3600 * ns_per_second) + "\"}"};
+    }
+    std::string key_of(S3CredentialSource& source) {
+        const auto found = source.get();
+        return found.ok() ? found->access_key : found.error().describe();
+    }
+
+    ManualClock clock_{parse_rfc3339("2026-01-01").value()};
+    std::atomic<int> failing_ = 0, given_ = 0;
+    FakeHttpServer server_{[this](const FakeRequest& request) { return answer(request); }};
+    S3CredentialSource of_machine_{environment_of({{"AWS_EC2_METADATA_SERVICE_ENDPOINT", server_.url()}, {"HOME", "/nowhere"}}),
+                                   clock_, {}};
+};
+
+TEST_F(MetadataTest, OfAMachineAreAskedForAnewBeforeTheyExpire) {
+    EXPECT_EQ(key_of(of_machine_), "key1");
+    clock_.advance(54 * 60 * ns_per_second);
+    EXPECT_EQ(key_of(of_machine_), "key1");
+    EXPECT_EQ(server_.requests().size(), 3u);
+    clock_.advance(2 * 60 * ns_per_second);
+    EXPECT_EQ(key_of(of_machine_), "key2");
+}
+
+TEST_F(MetadataTest, ABadMomentOfTheServiceIsNoEnd) {
+    failing_ = 2;
+    EXPECT_EQ(key_of(of_machine_), "key1");
+    // What is known is good for four minutes more.
+    clock_.advance(56 * 60 * ns_per_second);
+    failing_ = 1000;
+    EXPECT_EQ(key_of(of_machine_), "key1");
+    const std::size_t asked = server_.requests().size();
+    EXPECT_EQ(key_of(of_machine_), "key1");
+    EXPECT_EQ(server_.requests().size(), asked);
+    clock_.advance(5 * 60 * ns_per_second);
+    EXPECT_EQ(of_machine_.get().error().code(), ErrorCode::unavailable);
+    failing_ = 0;
+    EXPECT_EQ(key_of(of_machine_), "key2");
+}
+
+TEST_F(MetadataTest, OfAContainer) {
+    S3CredentialSource source(environment_of({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", server_.url() + "/of/container"},
+                                              {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "letter"},
+                                              {"HOME", "/nowhere"}}),
+                              clock_, {});
+    EXPECT_EQ(key_of(source), "key1");
+}
+
+TEST_F(MetadataTest, KeysOfTheEnvironmentComeFirst) {
+    S3CredentialSource source(environment_of({{"AWS_ACCESS_KEY_ID", "A"}, {"AWS_SECRET_ACCESS_KEY", "S"}, {"AWS_PROFILE", "none"},
+                                              {"AWS_EC2_METADATA_SERVICE_ENDPOINT", server_.url()}}),
+                              clock_, {});
+    EXPECT_EQ(key_of(source), "A");
+    EXPECT_TRUE(server_.requests().empty());
+}
+
 TEST(XmlTest, IsReadWithoutNamespaces) {
     const XmlElement root = parse_xml(as_bytes("<?xml version=\"1.0\"?><a:L xmlns:a=\"u\"><K>x&amp;y</K><K>z</K><E/></a:L>")).value();
     EXPECT_EQ(root.name, "L");

@@ -358,13 +358,13 @@ class Notifications(RunWorld):
         self.run_all(expect=1)
         self.assertEqual(len(self.texts()), 1)
 
-    def webhook(self, **options):
+    def webhook(self, more='', **options):
         webhook = Webhook(**options)
         self.addCleanup(webhook.close)
         secret = self.write('hook-url', webhook.url + '\n', root=self.tmp)
         self.configure(self.repository() + self.source_text(policy=None) +
                        '[notify.chat]\nwebhook.url = {file = "%s"}\nwebhook.headers.X-Team = "ops"\n'
-                       'webhook.headers.Authorization = {environment = "HOOK_TOKEN"}\ntimeout = "1s"\n' % secret)
+                       'webhook.headers.Authorization = {environment = "HOOK_TOKEN"}\ntimeout = "1s"\n%s' % (secret, more))
         self.env['HOOK_TOKEN'] = 'Bearer geheim-43'
         return webhook
 
@@ -404,6 +404,16 @@ class Notifications(RunWorld):
             self.run_all()
             self.assertEqual([p['json']['event'] for p in webhook.posts][-1], 'recovery')
             os.unlink(os.path.join(self.state, 'home.json'))
+
+    def test_a_broken_way_keeps_nothing_from_the_other(self):
+        webhook = self.webhook(more='mail.to = "a@example.org"\nmail.command = "exit 75"\n')
+        self.lose_source()
+        for _ in range(3):
+            self.assertEqual(len(self.run_all(expect=1)['warnings']), 1)
+        self.bring_source()
+        self.run_all()
+        self.run_all()
+        self.assertEqual([p['json']['event'] for p in webhook.posts], ['failure', 'recovery'])
 
     def test_a_webhook_that_is_not_there(self):
         webhook = self.webhook()

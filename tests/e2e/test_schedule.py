@@ -112,6 +112,35 @@ class Schedule(ConfigWorld):
             file.write('[Service]\n')
         self.run_program(['schedule', 'install', '--directory', self.path('units')], expect=1)
 
+    def two_policies(self, more=''):
+        self.configure(more + ''.join(
+            '[repository.r{0}]\nurl = "{1}"\npassphrase = {{credential = "secret{0}"}}\n[policy.p{0}]\nschedule = "daily"\n'
+            '[source.s{0}]\npath = "{2}"\nrepository = "r{0}"\npolicy = "p{0}"\n'.format(n, self.path('repo%d' % n), self.source)
+            for n in (0, 1)))
+
+    def service(self, name):
+        with open(self.path('units', 'holdfast-run@%s.service' % name)) as file:
+            return file.read().splitlines()
+
+    def test_a_run_that_measures_reaches_all_that_it_measures(self):
+        self.two_policies()
+        self.install('install')
+        self.assertIn('LoadCredentialEncrypted=secret0', self.service('p0'))
+        self.assertNotIn('LoadCredentialEncrypted=secret1', self.service('p0'))
+        self.two_policies('metrics_file = "/var/lib/prometheus/node-exporter/holdfast.prom"\n')
+        self.install('install')
+        self.assertIn('LoadCredentialEncrypted=secret1', self.service('p0'))
+        if os.getuid() == 0:
+            # Were it a StateDirectory of the unit, systemd would change its owner and mode.
+            self.assertIn('ReadWritePaths=-"/var/lib/prometheus/node-exporter"', self.service('p0'))
+            self.assertEqual([line for line in self.service('p0') if 'prometheus' in line and 'Directory' in line], [])
+
+    def test_cron_has_no_credentials(self):
+        self.two_policies()
+        done = self.run_program(['--json', 'schedule', 'install', '--cron', '--directory', self.path('units')], expect=1)
+        self.assertIn('secret0', done.error['message'])
+        self.assertEqual(self.units(), [])
+
     def test_nothing_is_scheduled(self):
         self.configure(self.repository() + '[policy.p]\nschedule = "daily"\n')
         self.run_program(['schedule', 'install', '--directory', self.path('units')], expect=2)

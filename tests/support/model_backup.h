@@ -210,17 +210,17 @@ struct TestRepository {
     StorageHook hook;  // asked before each request, when it is set
     // What the storage has and is, from the next open() on.
     ColdTier* tier = nullptr;
-    StorageTraits traits{.is_remote = std::getenv("REMOTE") != nullptr};
+    StorageTraits traits;
     Unlock unlock;
     std::string cache_directory;
     std::unique_ptr<Repository> repository;
 
-    // Without a cache, unless there is a directory for it. With `like` it shares that one's keys for content.
+    // With an odd seed as if the storage were far away. Without a cache, unless there is a directory for it. With `like` it shares that one's keys for content.
     explicit TestRepository(std::string cache = "",
                             std::uint64_t seed = std::random_device()(),
                             const Repository* like = nullptr,
                             const RepositoryForm& form = {})
-        : random(seed), cache_directory(std::move(cache)) {
+        : random(seed), traits{.is_remote = seed % 2 == 1}, cache_directory(std::move(cache)) {
         unlock.key_file = Repository::init(*storage, like, std::nullopt,
                                            Repository::keep_nothing, clock, random, form)
                               .value()
