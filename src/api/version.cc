@@ -7,7 +7,12 @@ const char* version_text() {
 }
 
 std::vector<std::string> features() {
-    return {"format 1", "storage local", "source files", "source stream", "types full incremental differential"};
+    return {"format 1",
+            "storage local s3 sftp swift rados",
+            "source files stream bucket",
+            "target directory bucket",
+            "types full incremental differential synthetic_full",
+            "replica bucket"};
 }
 
 }  // namespace holdfast

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/configuration.h"
+#include "api/configuration_check.h"
 #include "cli/command.h"
 #include "cli/output.h"
 
@@ -15,7 +16,7 @@ nlohmann::json json_of(const ConfigIssue& issue) {
 
 Result<ExitStatus> run_check(Console& console) {
     const ConfigurationPlace place = configuration_place(console.access.config_file);
-    HF_TRY(const ConfigReading reading, read_configuration(place));
+    HF_TRY(const ConfigReading reading, check_configuration(place));
     const Config& config = reading.config;
     if (console.json) {
         nlohmann::json issues = nlohmann::json::array();

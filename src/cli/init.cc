@@ -10,7 +10,7 @@ Command init_command() {
         std::optional<std::string> like, like_key_file, like_passphrase_file;
         NewRepository form;
         bool no_parity = false;
-        std::string lock_mode = "compliance";
+        std::string lock_mode;
     };
     auto state = std::make_shared<State>();
     Command command;
@@ -35,6 +35,8 @@ Command init_command() {
     command.state = state;
     command.run = [state](Console& console) -> Result<ExitStatus> {
         HF_TRY(const ResolvedAccess access, resolve_access(console.access));
+        if (!state->lock_mode.empty() && !state->form.lock && !access.lock)
+            return Error(ErrorCode::invalid_argument, "--lock-mode needs --lock, which says how long (--lock 30d)");
         AccessRequest like_access;
         like_access.config_file = console.access.config_file;
         like_access.key_file = state->like_key_file;

@@ -38,6 +38,25 @@ bool initialize() {
     return ok;
 }
 
+struct Proxy {
+    std::string url;        // empty: none
+    std::string never_for;  // hosts
+};
+
+// As curl reads its process's environment. HTTP_PROXY does not count: who calls a CGI program can set it.
+Proxy proxy_for(std::string_view url, const Environment& environment) {
+    const auto first_of = [&environment](std::initializer_list<const char*> names) {
+        for (const char* const name : names)
+            if (auto value = environment(name)) return *value;
+        return std::string();
+    };
+    Proxy proxy;
+    proxy.url = url.starts_with("https:") ? first_of({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+                                          : first_of({"http_proxy", "all_proxy", "ALL_PROXY"});
+    proxy.never_for = first_of({"no_proxy", "NO_PROXY"});
+    return proxy;
+}
+
 }  // namespace
 
 std::optional<std::string> HttpResponse::header(std::string_view name) const {
@@ -171,6 +190,11 @@ Status HttpClient::Transfer::prepare(const HttpOptions& options) {
     set(CURLOPT_PREREQDATA, this);
     set(CURLOPT_PRIVATE, this);
     if (!options.use_proxy) set(CURLOPT_NOPROXY, "*");
+    if (options.use_proxy && options.environment) {
+        const Proxy proxy = proxy_for(request.url, options.environment);
+        set(CURLOPT_PROXY, proxy.url.c_str());
+        set(CURLOPT_NOPROXY, proxy.never_for.c_str());
+    }
     if (!options.ca_file.empty()) set(CURLOPT_CAINFO, options.ca_file.c_str());
     if (request.method == "HEAD") set(CURLOPT_NOBODY, 1L);
     if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/environment.h"
 #include "base/result.h"
 
 namespace holdfast {
@@ -58,7 +59,10 @@ struct HttpOptions {
     long stall_seconds = 30;
     // Ends all requests: cancelled.
     std::stop_token stop;
-    bool use_proxy = true;  // that of the environment
+    // The proxy of http_proxy, https_proxy, all_proxy, with no_proxy, as curl reads them: of this environment, or, when there is
+    // none, of the process's.
+    bool use_proxy = true;
+    Environment environment{};
 };
 
 class HttpCall;

@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "http/http_client.h"
 #include "http/http_date.h"
 #include "http/url.h"
+#include "support/fake_http_server.h"
 
 namespace holdfast {
 namespace {
@@ -32,6 +36,37 @@ TEST(UrlTest, EncodesAsSignaturesWantIt) {
     EXPECT_EQ(percent_encode("a/b", Slash::encode), "a%2Fb");
     EXPECT_EQ(encode_query({{"prefix", "a/b"}, {"list-type", "2"}, {"uploads", ""}}),
               "list-type=2&prefix=a%2Fb&uploads=");
+}
+
+// Its answers name who was asked: as a proxy it is told a whole URL.
+class ProxyTest : public testing::Test {
+  protected:
+    std::string asked_for(const std::string& url, std::map<std::string, std::string> variables) {
+        HttpOptions options;
+        options.environment = [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
+            const auto found = variables.find(name);
+            return found == variables.end() ? std::nullopt : std::optional(found->second);
+        };
+        const auto client = HttpClient::open(std::move(options)).value();
+        HttpRequest request;
+        request.method = "GET";
+        request.url = url;
+        request.limit_bytes = 1000;
+        const auto response = client->perform(std::move(request));
+        return response.ok() ? std::string(as_text(response->body)) : response.error().describe();
+    }
+
+    FakeHttpServer server_{[](const FakeRequest& request) { return FakeAnswer{200, "", request.target}; }};
+};
+
+TEST_F(ProxyTest, IsThatOfTheGivenEnvironment) {
+    EXPECT_EQ(asked_for(server_.url() + "/direct", {}), "/direct");
+    EXPECT_EQ(asked_for("http://far.invalid/a", {{"http_proxy", server_.url()}}), "http://far.invalid/a");
+    EXPECT_EQ(asked_for("http://far.invalid/a", {{"ALL_PROXY", server_.url()}}), "http://far.invalid/a");
+    // A tunnel: this one refuses it by its answer.
+    EXPECT_NE(asked_for("https://far.invalid/a", {{"HTTPS_PROXY", server_.url()}}), "");
+    EXPECT_EQ(server_.requests().back().method + ' ' + server_.requests().back().target, "CONNECT far.invalid:443");
+    EXPECT_EQ(asked_for(server_.url() + "/direct", {{"http_proxy", "http://127.0.0.1:1"}, {"no_proxy", "127.0.0.1"}}), "/direct");
 }
 
 TEST(HttpDateTest, IsRead) {

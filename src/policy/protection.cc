@@ -219,7 +219,8 @@ class Judge {
             is_unknown |= !copy.is_known;
             was_checked &= copy.check.checked.has_value();
         }
-        ObjectiveStatus& one = add("errors", true, errors != 0 ? Verdict::broken : Verdict::held);
+        ObjectiveStatus& one =
+            add("errors", true, errors != 0 ? Verdict::broken : is_unknown ? Verdict::unknown : Verdict::held);
         one.found = static_cast<std::int64_t>(std::min<std::uint64_t>(errors, INT64_MAX));
         // Without a check nobody knows: that is a matter of `verified`, and of the rule with its 0 errors.
         if (errors == 0 && (is_unknown || !was_checked))

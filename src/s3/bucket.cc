@@ -40,6 +40,7 @@ Result<std::unique_ptr<S3Client>> open_s3_client(S3Location location,
     options.http.stall_seconds = location.stall_seconds;
     options.http.stop = std::move(stop);
     options.http.ca_file = ca_file.empty() ? environment("AWS_CA_BUNDLE").value_or("") : ca_file;
+    options.http.environment = environment;
     options.backoff = backoff;
     return S3Client::open(std::move(location), std::move(options), environment, system_clock(), system_random());
 }

@@ -138,6 +138,9 @@ struct StorageOptions {
     Environment environment_or_process() const { return environment ? environment : process_environment(); }
 };
 
+// Whether a storage can be at this URL, without a look at it. Errors: invalid_argument.
+Status check_storage_url(const std::string& url, const Environment& environment);
+
 // Opens the storage that `url` names; builtin.cc is the list of schemes. A plain path is local.
 // With `create`, what is missing of a local path, or a missing bucket, is made; what is there must be empty.
 // Errors: not_found, invalid_argument, already_exists.

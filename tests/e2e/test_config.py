@@ -141,6 +141,18 @@ y = 1
             self.assertNotIn('clear-secret', result.text + result.err)
             self.assertIn("did you mean 'passphrase'?", result.err)
 
+    def test_locations_that_nothing_is_at(self):
+        self.configure('[repository.a]\nurl = "gopher://x"\n[repository.b]\nurl = "s3:https://host"\n[repository.c]\nurl = "/ok"\n'
+                       '[source.s]\nurl = "s3://"\nrepository = "c"\n'
+                       '[source.t]\nurl = "s3://photos"\nexclude = ["*.tmp"]\nrepository = "c"\n'
+                       '[replica.r]\nsource.url = "/a"\ntarget.url = "s3://b"\n')
+        problems = self.run_program(['--json', 'config', 'check'], expect=2).json['problems']
+        self.assertEqual([p['line'] for p in problems], [2, 4, 8, 12, 15])
+        self.configure('[repository.a]\nurl = "s3:https://host/bucket"\n[repository.b]\nurl = "sftp://u@h/p"\n'
+                       '[repository.c]\nurl = "swift:container/p"\n[repository.d]\nurl = "rados:pool/n"\n'
+                       '[repository.e]\nurl = "s3:eu-west-3/bucket"\n[source.s]\nurl = "s3://photos"\nrepository = "a"\n')
+        self.run_program(['config', 'check'])
+
     def test_what_belongs_together(self):
         self.configure(self.repository('main', 'passphrase = {file = "/secret"}\ns3.access_key = {file = "/a"}') +
                        '[source.a]\nrepository = "main"\n'

@@ -156,8 +156,7 @@ Result<std::unique_ptr<Storage>> SftpStorage::open(const std::string& location,
                                                    const StorageOptions& options) {
     HF_TRY(SftpLocation parsed, parse_sftp_location(location));
     SshOptions ssh;
-    const char* const config_file = std::getenv("HOLDFAST_SSH_CONFIG");
-    ssh.config_file = config_file == nullptr ? "" : config_file;
+    ssh.config_file = options.environment_or_process()("HOLDFAST_SSH_CONFIG").value_or("");
     ssh.stop = options.stop;
     std::unique_ptr<SftpStorage> storage(new SftpStorage(std::move(parsed), std::move(ssh), options));
     HF_TRY_STATUS(storage->prepare(mode));

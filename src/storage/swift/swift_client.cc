@@ -44,6 +44,7 @@ Result<std::unique_ptr<SwiftClient>> SwiftClient::open(SwiftLocation location,
                                                        Environment environment,
                                                        const Clock& clock,
                                                        Random& random) {
+    options.http.environment = environment;
     HF_TRY(auto http, HttpClient::open(options.http));
     return std::unique_ptr<SwiftClient>(new SwiftClient(std::move(location), std::move(options), std::move(http),
                                                         std::move(environment), clock, random));
