@@ -412,6 +412,12 @@ bool Check::hides_unverified(const std::string& name) {
     return hidden->is_unverified && fenced.ok() && *fenced;
 }
 
+bool is_fragment(const std::string& object, ByteSpan record) {
+    const auto decoded = decode_index_fragment(record);
+    const auto name = parse_fragment_name(object);
+    return decoded.ok() && (!name || name->tier == decoded->tier);
+}
+
 // Objects that hold no chunks: points without data, fragments, leases, marks, keys.
 void Check::check_other_objects() {
     for (const auto& [name, bytes] : objects_) {
@@ -452,8 +458,8 @@ void Check::check_other_objects() {
         else if (kind == ObjectKind::index_fragment &&
                  !name.ends_with(end->trailer.header.object.hex()))
             problem(name + ": not the object that its name says");
-        else if (kind == ObjectKind::index_fragment && !decode_index_fragment(end->record).ok())
-            problem(name + ": damaged index fragment");
+        else if (kind == ObjectKind::index_fragment && !is_fragment(name, end->record))
+            problem(name + ": damaged, or not the fragment that its name says");
         else if (end->trailer.header.key_mode == KeyMode::clear &&
                  !check_epoch_signature(*end, repository_.keyring()).ok())
             problem(name + ": not signed by anybody who can read the repository");

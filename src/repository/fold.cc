@@ -61,6 +61,7 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
         if (!loaded.ok() && loaded.error().code() == ErrorCode::corrupt) continue;
         if (!loaded.ok()) return loaded.error();
         const std::shared_ptr<FlatFragment>& fragment = *loaded;
+        if (!has_own_name(*fragment, *name)) continue;
         for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
         for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
         found.live.emplace(name->id, fragment);
@@ -103,7 +104,7 @@ Status Repository::merge_point(const ObjectInfo& info, const ObjectEnd& end, Fra
     // A fragment tells who made a point by naming it as a container.
     if (end.trailer.header.is_claim() && end.table.chunks.empty()) return {};
     // What is folded is believed; one of no known client stays as it is.
-    const auto record = decode_restore_point(end.record);
+    const auto record = point_record_of(end, name, info.name);
     if (!record.ok() || !check_maker(end, name.id, record->host).ok()) return {};
     IndexFragmentRecord one = fragment_of_point(name, end.trailer.header, end.table, end.object_bytes);
     one.points.push_back({name.source, name.inverted_time, name.id, info.bytes, end.record});

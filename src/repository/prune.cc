@@ -466,6 +466,8 @@ Status Prune::execute() {
     HF_TRY_STATUS(bury());
     HF_TRY_STATUS(remove_old_fences());
     HF_TRY_STATUS(repository_.remove_stray_marks());
+    for (const auto* points : {&staying_, &removed_}) HF_TRY_STATUS(repository_.remove_false_points(*points));
+    HF_TRY_STATUS(repository_.remove_false_fragments());
     HF_TRY_STATUS(extend_locks_of_clients());
     HF_TRY_STATUS(remove_probes());
     report_.written_bytes += session_->stored_bytes();

@@ -99,18 +99,24 @@ Status Repository::check_maker(const ObjectEnd& end, const RestorePointId& point
     return clients_->check_point(end, point, host);
 }
 
-Result<PointInfo> Repository::checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end) {
-    PointInfo point = known_by_name(name, info.bytes);
-    HF_TRY_STATUS(check_identity(end, name.id, info.name));
+Result<RestorePointRecord> Repository::point_record_of(const ObjectEnd& end,
+                                                       const PointName& name,
+                                                       const std::string& object) const {
+    HF_TRY_STATUS(check_identity(end, name.id, object));
     auto record = decode_restore_point(end.record);
-    if (!record.ok()) return std::move(record).error().with_context("reading " + info.name);
+    if (!record.ok()) return std::move(record).error().with_context("reading " + object);
     // A storage must not be able to pass an old point off as a new one, or as another source's.
     if (keyring_->source_id(record->host, record->name) != name.source ||
         inverted_time_of(record->started) != name.inverted_time)
-        return Error(ErrorCode::corrupt, info.name + ": not the restore point that its name says");
-    Status maker = check_maker(end, name.id, record->host);
+        return Error(ErrorCode::corrupt, object + ": not the restore point that its name says");
+    return record;
+}
+
+Result<PointInfo> Repository::checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end) {
+    PointInfo point = known_by_name(name, info.bytes);
+    HF_TRY(point.record, point_record_of(end, name, info.name));
+    Status maker = check_maker(end, name.id, point.record.host);
     if (!maker.ok()) return std::move(maker).error().with_context(info.name);
-    point.record = std::move(record).value();
     const auto& signature = end.table.signature;
     point.is_claim = end.trailer.header.is_claim() && (!signature || signature->signer != KeySlotId{});
     if (point.is_claim && signature) point.client = signature->signer;
@@ -144,7 +150,8 @@ Result<Repository::ReadPoints> Repository::read_points(std::span<const ObjectInf
         auto point = point_or_damage(info, name, end);
         if (!point.ok() && point.error().code() == ErrorCode::not_found) return {};
         if (!point.ok()) return std::move(point).error();
-        points.emplace(name.id, std::move(*point));
+        PointInfo& known = points.try_emplace(name.id, *point).first->second;
+        if (known.is_damaged && !point->is_damaged) known = std::move(*point);
         return {};
     }));
     return points;
@@ -162,12 +169,11 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
     HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
     HF_TRY_STATUS(index_after(source ? nullptr : &objects));
     HF_TRY_STATUS(refresh_index(objects));
-    std::unordered_map<RestorePointId, std::shared_ptr<const FlatFragment>, IdHash<RestorePointId>>
-        folded;
+    std::unordered_map<RestorePointId, const FoldedPoint*, IdHash<RestorePointId>> folded;
     std::set<ObjectId> claims;
-    for (const auto& fragment : index_.fragments()) {
-        for (const FoldedPoint& point : fragment->record().points)
-            folded.emplace(point.id, fragment);
+    const auto fragments = index_.fragments();
+    for (const auto& fragment : fragments) {
+        for (const FoldedPoint& point : fragment->record().points) folded.emplace(point.id, &point);
         for (const Container& container : fragment->containers())
             if (container.header.is_claim()) claims.insert(container.header.object);
     }
@@ -183,17 +189,18 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
         const auto name = parse_point_name(info.name);
         if (!name) continue;
         PointInfo point = known_by_name(*name, info.bytes);
-        const auto found = folded.find(name->id);
-        if (found != folded.end()) {
-            const auto& list = found->second->record().points;
-            const auto it = std::find_if(list.begin(), list.end(),
-                                         [&](const FoldedPoint& p) { return p.id == name->id; });
-            HF_TRY(point.record, decode_restore_point(it->record));
+        // Under a name that is not its own it is no point.
+        const auto is_own_name = [&name](const auto& known) {
+            return known.source == name->source && known.inverted_time == name->inverted_time;
+        };
+        if (const auto found = folded.find(name->id); found != folded.end()) {
+            if (!is_own_name(*found->second)) continue;
+            HF_TRY(point.record, decode_restore_point(found->second->record));
             point.is_claim = claims.contains(name->id);
         } else {
             const auto it = read.find(name->id);
-            if (it == read.end()) continue;
-            point = std::move(it->second);
+            if (it == read.end() || !is_own_name(it->second)) continue;
+            point = it->second;
         }
         marks.apply(point);
         result.push_back(std::move(point));
@@ -294,6 +301,20 @@ Status Repository::remove_stray_marks() {
     for (const ObjectInfo& info : marks) {
         const auto id = RestorePointId::from_hex(info.name.substr(6, 32));
         if (id && !there.contains(*id)) HF_TRY_STATUS(storage_->remove(info.name));
+    }
+    return {};
+}
+
+Status Repository::remove_false_points(const std::vector<PointInfo>& points) {
+    std::unordered_map<RestorePointId, std::string, IdHash<RestorePointId>> names;
+    for (const PointInfo& point : points)
+        if (!point.is_damaged) names.emplace(point.id, point_name({point.source, point.inverted_time, point.id}));
+    HF_TRY(const auto objects, list_objects(*storage_, "points/"));
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_point_name(info.name);
+        const auto known = name ? names.find(name->id) : names.end();
+        if (known == names.end() || known->second == info.name) continue;
+        HF_TRY_STATUS(remove_if_allowed(*storage_, info.name));
     }
     return {};
 }

@@ -55,6 +55,8 @@ struct PointName {
 std::optional<PointName> parse_point_name(std::string_view name);
 std::string point_name(const PointName& name);
 std::string mark_name(const RestorePointId& point, MarkKind kind);
+// Whether the fragment is what its name says.
+bool has_own_name(const FlatFragment& fragment, const FragmentName& name);
 // So that names sort newest first.
 inline std::uint64_t inverted_time_of(TimeNs time) {
     return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
@@ -208,6 +210,10 @@ class Repository {
     Status remove_marks(const RestorePointId& point);
     // Those of points that are gone: a prune that died has left them.
     Status remove_stray_marks();
+    // Objects with the ids of points, or copies of fragments, under other names: whoever may store objects can add them, and nobody
+    // goes by them. One that the storage does not let go stays.
+    Status remove_false_points(const std::vector<PointInfo>& points);
+    Status remove_false_fragments();
 
     // Repository bytes and objects, by folder.
     struct Usage {
@@ -247,10 +253,12 @@ class Repository {
     void use_directory();
     Status check_reader() const;
     Status check_maker(const ObjectEnd& end, const RestorePointId& point, const std::string& host);
+    // What the point's end says, when that is what its name says. Errors: corrupt.
+    Result<RestorePointRecord> point_record_of(const ObjectEnd& end, const PointName& name, const std::string& object) const;
     Result<PointInfo> checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end);
     Result<PointInfo> point_or_damage(const ObjectInfo& info, const PointName& name, const Result<ObjectEnd>& end);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
-    // Those that are gone are left out.
+    // Those that are gone are left out. Of objects with one id the one that is what its name says.
     using ReadPoints = std::unordered_map<RestorePointId, PointInfo, IdHash<RestorePointId>>;
     Result<ReadPoints> read_points(std::span<const ObjectInfo> objects);
     bool names_condemned(const FlatFragment& fragment) const;

@@ -87,6 +87,7 @@ Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo
     }
     HF_TRY(const ObjectEnd end, read_object(reads(), *keyring_, info.name,
                                             ObjectKind::index_fragment, max_fragment_bytes));
+    if (const auto name = parse_fragment_name(info.name)) HF_TRY_STATUS(check_identity(end, name->id, info.name));
     HF_TRY(IndexFragmentRecord record, decode_index_fragment(end.record));
     if (end.trailer.header.is_claim()) keep_claims_only(record);
     return cached_fragment(info.name, record);
@@ -118,6 +119,23 @@ Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
         if (fragment.ok()) return fragment;
     }
     return FlatFragment::from_memory(std::move(flat));
+}
+
+// A copy under the name of another tier would outlive what a prune puts in the place of the fragment.
+bool has_own_name(const FlatFragment& fragment, const FragmentName& name) {
+    return fragment.record().tier == name.tier;
+}
+
+Status Repository::remove_false_fragments() {
+    HF_TRY(const auto objects, list_objects(*storage_, "index/"));
+    for (const ObjectInfo& info : objects) {
+        const auto name = parse_fragment_name(info.name);
+        const auto fragment = name ? load_fragment(info) : Result<std::shared_ptr<FlatFragment>>(Error(ErrorCode::not_found, ""));
+        // What is damaged or gone is another's matter.
+        if (!fragment.ok() || has_own_name(**fragment, *name)) continue;
+        HF_TRY_STATUS(remove_if_allowed(*storage_, info.name));
+    }
+    return {};
 }
 
 // What is read of the index until all of it is.
@@ -152,6 +170,7 @@ Result<bool> Repository::load_listed(Loading& loading) {
             continue;
         }
         if (!fragment.ok()) return std::move(fragment).error();
+        if (!has_own_name(**fragment, *name)) continue;
         for (const ObjectId& id : (*fragment)->record().supersedes) superseded_.insert(id);
         loading.read.insert(name->id);
         loading.fragments.emplace_back(name->id, *fragment);
@@ -324,7 +343,7 @@ Status Repository::load_points(const std::vector<ObjectInfo>& points) {
         if (!end.ok() && !is_one_points_matter(end.error())) return end.error();
         const PointName name = *parse_point_name(info.name);
         loaded_points_.insert(name.id);
-        if (end.ok() && check_identity(*end, name.id, info.name).ok())
+        if (end.ok() && point_record_of(*end, name, info.name).ok())
             add_point_to_index(name, end->trailer.header, end->table, end->object_bytes);
         return {};
     });
@@ -382,7 +401,7 @@ Status Repository::for_each_fragment(const VisitFragment& visit) {
                 const bool is_gone = !fragment.ok() && fragment.error().code() == ErrorCode::not_found;
                 if (!fragment.ok() && (!is_gone || gone.contains(name->id))) return fragment.error();
                 if (is_gone) gone_now.insert(name->id);
-                else HF_TRY_STATUS(use(info, name->id, **fragment));
+                else if (has_own_name(**fragment, *name)) HF_TRY_STATUS(use(info, name->id, **fragment));
             }
             return {};
         };

@@ -17,4 +17,9 @@ Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string
     return objects;
 }
 
+Status remove_if_allowed(Storage& storage, const std::string& name) {
+    Status removed = storage.remove(name);
+    return !removed.ok() && removed.error().code() == ErrorCode::permission_denied ? ok_status() : std::move(removed);
+}
+
 }  // namespace holdfast

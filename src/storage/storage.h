@@ -118,6 +118,8 @@ class Storage {
 };
 
 Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string& prefix);
+// Removes the object, unless the storage lets nobody do that.
+Status remove_if_allowed(Storage& storage, const std::string& name);
 
 // 0: without a bound.
 struct BandwidthLimits {

@@ -27,8 +27,8 @@ inline PruneReport prune(TestRepository& test, PruneOptions options = {}) {
 // What each restore point must be.
 using Expected = std::map<RestorePointId, ModelNode>;
 
-// The first thing that is wrong, or nothing.
-inline std::string wrong_with(TestRepository& test, const Expected& expected) {
+// The first point that is not what it must be, or nothing.
+inline std::string wrong_point(TestRepository& test, const Expected& expected) {
     const auto points = test.repository->points(std::nullopt).value();
     std::size_t seen = 0;
     for (const PointInfo& point : points) {
@@ -38,7 +38,12 @@ inline std::string wrong_with(TestRepository& test, const Expected& expected) {
         const std::string what = difference(*test.repository, found->second, point.record.root, "");
         if (!what.empty()) return point.id.hex().substr(0, 8) + what;
     }
-    if (seen != expected.size()) return "restore points are missing";
+    return seen == expected.size() ? "" : "restore points are missing, or doubled";
+}
+
+// The first thing that is wrong, or nothing.
+inline std::string wrong_with(TestRepository& test, const Expected& expected) {
+    if (std::string what = wrong_point(test, expected); !what.empty()) return what;
     const CheckReport check = test.check();
     return check.problem_count == 0 ? "" : check.problems.front();
 }

@@ -152,9 +152,13 @@ Status S3Storage::settle(const std::string& name,
                          Existing existing) {
     if (!versions_.is_known()) HF_TRY_STATUS(versions_.learn(name, stored));
     if (!versions_.are_kept()) return {};
-    const std::string version = stored.header("x-amz-version-id").value_or("");
     versions_.forget(name);
     HF_TRY(const std::vector<S3Version> all, versions_.all(name));
+    std::string version = stored.header("x-amz-version-id").value_or("");
+    // Some services do not say it at the end of an upload of parts. Then it is the newest, as far as one can see.
+    if (version.empty() && !all.empty() && !all.front().is_delete_marker && all.front().object.bytes == bytes)
+        version = all.front().id;
+    if (version.empty()) return Error(ErrorCode::unavailable, name + ": the service does not tell which version it has stored");
     if (existing == Existing::refuse) {
         // Ceph's gateway takes no notice of the condition where it keeps versions: who was first tells the order.
         const auto first = std::find_if(all.rbegin(), all.rend(), [](const S3Version& one) { return !one.is_delete_marker; });
