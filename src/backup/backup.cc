@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "backup/content_pipeline.h"
+#include "backup/event_check.h"
 #include "backup/hard_links.h"
 #include "backup/locality.h"
 #include "backup/parent_choice.h"
@@ -160,6 +161,7 @@ class Backup {
     std::uint64_t read_bytes() const { return progress_.read_bytes - read_before_; }
     Status walk();
     Status handle(SourceEvent& event);
+    Status complete(const SourceEvent& event, Metadata& metadata);
     Status handle_enter(SourceEvent& event);
     Status handle_leave();
     Status handle_entry(SourceEvent& event);
@@ -209,6 +211,7 @@ class Backup {
     std::unique_ptr<ContentPipeline> pipeline_;
     std::optional<TreeMerger> merger_;
 
+    EventCheck event_check_;
     std::vector<OpenDirectory> directories_;
     std::deque<TreeItem> items_;
     std::vector<std::shared_ptr<FileTask>> group_;
@@ -383,6 +386,10 @@ Status Backup::stop_walking() {
 }
 
 Status Backup::handle(SourceEvent& event) {
+    HF_TRY(const EventCheck::Verdict verdict, event_check_.look_at(event));
+    if (verdict == EventCheck::Verdict::too_deep)
+        problem(path_of(event.name), "it is below " + std::to_string(max_directory_depth) + " other directories");
+    if (verdict != EventCheck::Verdict::take) return {};
     ++progress_.entries;
     switch (event.kind) {
         case SourceEventKind::enter: return handle_enter(event);
@@ -406,6 +413,13 @@ void Backup::count(const Metadata& metadata) {
     stats.content_bytes += metadata.size;
 }
 
+Status Backup::complete(const SourceEvent& event, Metadata& metadata) {
+    HF_TRY_STATUS(source_.complete(event, metadata));
+    Status checked = check_xattrs(metadata.xattrs);
+    if (!checked.ok()) metadata.xattrs.clear();
+    return checked;
+}
+
 Status Backup::handle_enter(SourceEvent& event) {
     HF_TRY(PreviousEntry previous, find_previous(event.name));
     if (previous.entry && previous.entry->metadata.type != EntryType::directory)
@@ -414,7 +428,7 @@ Status Backup::handle_enter(SourceEvent& event) {
     if (previous.entry && is_unchanged(event, *previous.entry)) {
         event.metadata = previous.entry->metadata;
     } else {
-        const Status completed = source_.complete(event, event.metadata);
+        const Status completed = complete(event, event.metadata);
         if (!completed.ok()) problem(path_of(event.name), completed.error().message());
     }
     count(event.metadata);
@@ -462,7 +476,7 @@ Status Backup::handle_entry(SourceEvent& event) {
     }
     if (event.metadata.type == EntryType::file) return handle_file(event, previous, Reading::changed);
     Entry entry{event.name, event.metadata, NoContent{}};
-    const Status completed = source_.complete(event, entry.metadata);
+    const Status completed = complete(event, entry.metadata);
     if (!completed.ok()) {
         if (completed.error().code() == ErrorCode::not_found) return {};
         problem(path_of(event.name), completed.error().message());

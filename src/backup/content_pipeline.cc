@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backup/event_check.h"
+
 namespace holdfast {
 namespace {
 
@@ -88,6 +90,7 @@ Result<bool> ContentPipeline::read_once(SourceFile& file,
     } else {
         HF_TRY(metadata, file.metadata());
     }
+    HF_TRY_STATUS(check_xattrs(metadata.xattrs));
     const Metadata seen = metadata;
     const auto read = [&](SourceFile& from) -> Status {
         HF_TRY(task.entry.content, read_content(from, seen.size));

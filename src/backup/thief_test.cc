@@ -39,7 +39,10 @@ class ThiefTest : public testing::Test {
     void add_false_fragments() {
         for (const std::string& name : names("index/")) {
             const FragmentName parts = *parse_fragment_name(name);
-            add(fragment_name(static_cast<std::uint8_t>((parts.tier + 1 + dice_() % 8) % 10), parts.id), read(name));
+            const bool has_other_tier = dice_() % 2 == 0;
+            add(fragment_name(static_cast<std::uint8_t>(has_other_tier ? (parts.tier + 1 + dice_() % 8) % 10 : parts.tier),
+                              has_other_tier ? parts.id : ObjectId::random(test_.random)),
+                read(name));
         }
     }
 

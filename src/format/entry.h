@@ -101,6 +101,8 @@ inline bool InlineDirectory::operator==(const InlineDirectory& other) const {
 
 // A name that a directory may hold.
 bool is_valid_name(std::string_view name);
+// Of an extended attribute.
+bool is_valid_attribute_name(std::string_view name);
 
 // Content up to this size stands in the node itself.
 inline constexpr std::size_t max_inline_bytes = 512;

@@ -28,7 +28,7 @@ enum class ContentCode : std::uint8_t {
     directory_tree = 7,
 };
 
-constexpr std::size_t max_nesting = 64;
+constexpr std::size_t max_nesting = 64, max_attribute_name_bytes = 4096;
 constexpr std::uint64_t max_file_bytes = UINT64_MAX >> 1;
 
 }  // namespace
@@ -36,6 +36,10 @@ constexpr std::uint64_t max_file_bytes = UINT64_MAX >> 1;
 bool is_valid_name(std::string_view name) {
     return !name.empty() && name.size() <= 4096 && name != "." && name != ".." &&
            name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos;
+}
+
+bool is_valid_attribute_name(std::string_view name) {
+    return !name.empty() && name.size() <= max_attribute_name_bytes && name.find('\0') == std::string_view::npos;
 }
 
 // Writes entries into a DirectoryLeafWriter's body.
@@ -130,6 +134,7 @@ class EntryEncoder {
     void xattrs(const std::vector<ExtendedAttribute>& list) {
         out_.varint(list.size());
         for (const ExtendedAttribute& attribute : list) {
+            HF_CHECK(is_valid_attribute_name(attribute.name));
             out_.sized_text(attribute.name);
             out_.sized_bytes(attribute.value);
         }
@@ -336,12 +341,11 @@ class EntryDecoder {
         const std::uint64_t count = in_.varint_at_most(in_.remaining() / 2);
         for (std::uint64_t i = 0; i < count && in_.ok(); ++i) {
             ExtendedAttribute& attribute = list.emplace_back();
-            attribute.name = in_.sized_text(4096);
+            attribute.name = in_.sized_text(max_attribute_name_bytes);
             const ByteSpan value = in_.sized_bytes();
             attribute.value.assign(value.begin(), value.end());
             const bool in_order = i == 0 || list[list.size() - 2].name < attribute.name;
-            if (attribute.name.empty() || attribute.name.find('\0') != std::string::npos || !in_order)
-                in_.fail();
+            if (!is_valid_attribute_name(attribute.name) || !in_order) in_.fail();
         }
     }
 

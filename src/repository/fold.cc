@@ -61,7 +61,7 @@ Result<Repository::FoldCandidates> Repository::fold_candidates() {
         if (!loaded.ok() && loaded.error().code() == ErrorCode::corrupt) continue;
         if (!loaded.ok()) return loaded.error();
         const std::shared_ptr<FlatFragment>& fragment = *loaded;
-        if (!has_own_name(*fragment, *name)) continue;
+        if (fragment == nullptr) continue;
         for (const ObjectId& id : fragment->record().supersedes) superseded.insert(id);
         for (const FoldedPoint& point : fragment->record().points) folded.insert(point.id);
         found.live.emplace(name->id, fragment);

@@ -55,8 +55,6 @@ struct PointName {
 std::optional<PointName> parse_point_name(std::string_view name);
 std::string point_name(const PointName& name);
 std::string mark_name(const RestorePointId& point, MarkKind kind);
-// Whether the fragment is what its name says.
-bool has_own_name(const FlatFragment& fragment, const FragmentName& name);
 // So that names sort newest first.
 inline std::uint64_t inverted_time_of(TimeNs time) {
     return UINT64_MAX - static_cast<std::uint64_t>(time < 0 ? 0 : time);
@@ -245,6 +243,7 @@ class Repository {
     using TakeEnd = std::function<Status(const ObjectInfo& info, const Result<ObjectEnd>& end)>;
     Status read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take);
     Status refresh_index(const std::vector<ObjectInfo>& points);
+    // Null when it is not what its name says: it is passed over then. Errors: corrupt; of the storage.
     Result<std::shared_ptr<FlatFragment>> load_fragment(const ObjectInfo& info);
     // Laid out in the local cache when it is large, else in memory.
     Result<std::shared_ptr<FlatFragment>> cached_fragment(const std::string& name,

@@ -80,15 +80,18 @@ Result<ChunkReader*> Repository::chunks() {
     return &*chunks_;
 }
 
+// A copy under another tier or id would outlive what a prune puts in the place of the fragment.
 Result<std::shared_ptr<FlatFragment>> Repository::load_fragment(const ObjectInfo& info) {
+    const auto name = parse_fragment_name(info.name);
+    HF_CHECK(name.has_value());
     if (!cache_directory_.empty()) {
         auto fragment = FlatFragment::from_file(cache_directory_ + '/' + info.name);
         if (fragment.ok()) return fragment;
     }
     HF_TRY(const ObjectEnd end, read_object(reads(), *keyring_, info.name,
                                             ObjectKind::index_fragment, max_fragment_bytes));
-    if (const auto name = parse_fragment_name(info.name)) HF_TRY_STATUS(check_identity(end, name->id, info.name));
     HF_TRY(IndexFragmentRecord record, decode_index_fragment(end.record));
+    if (end.trailer.header.object != name->id || record.tier != name->tier) return std::shared_ptr<FlatFragment>();
     if (end.trailer.header.is_claim()) keep_claims_only(record);
     return cached_fragment(info.name, record);
 }
@@ -121,19 +124,13 @@ Result<std::shared_ptr<FlatFragment>> Repository::cached_fragment(
     return FlatFragment::from_memory(std::move(flat));
 }
 
-// A copy under the name of another tier would outlive what a prune puts in the place of the fragment.
-bool has_own_name(const FlatFragment& fragment, const FragmentName& name) {
-    return fragment.record().tier == name.tier;
-}
-
 Status Repository::remove_false_fragments() {
     HF_TRY(const auto objects, list_objects(*storage_, "index/"));
     for (const ObjectInfo& info : objects) {
-        const auto name = parse_fragment_name(info.name);
-        const auto fragment = name ? load_fragment(info) : Result<std::shared_ptr<FlatFragment>>(Error(ErrorCode::not_found, ""));
+        if (!parse_fragment_name(info.name)) continue;
+        const auto fragment = load_fragment(info);
         // What is damaged or gone is another's matter.
-        if (!fragment.ok() || has_own_name(**fragment, *name)) continue;
-        HF_TRY_STATUS(remove_if_allowed(*storage_, info.name));
+        if (fragment.ok() && *fragment == nullptr) HF_TRY_STATUS(remove_if_allowed(*storage_, info.name));
     }
     return {};
 }
@@ -170,7 +167,7 @@ Result<bool> Repository::load_listed(Loading& loading) {
             continue;
         }
         if (!fragment.ok()) return std::move(fragment).error();
-        if (!has_own_name(**fragment, *name)) continue;
+        if (*fragment == nullptr) continue;
         for (const ObjectId& id : (*fragment)->record().supersedes) superseded_.insert(id);
         loading.read.insert(name->id);
         loading.fragments.emplace_back(name->id, *fragment);
@@ -401,7 +398,7 @@ Status Repository::for_each_fragment(const VisitFragment& visit) {
                 const bool is_gone = !fragment.ok() && fragment.error().code() == ErrorCode::not_found;
                 if (!fragment.ok() && (!is_gone || gone.contains(name->id))) return fragment.error();
                 if (is_gone) gone_now.insert(name->id);
-                else if (has_own_name(**fragment, *name)) HF_TRY_STATUS(use(info, name->id, **fragment));
+                else if (*fragment != nullptr) HF_TRY_STATUS(use(info, name->id, **fragment));
             }
             return {};
         };

@@ -65,6 +65,14 @@ Result<std::string> parse_marker(const std::string& told, bool is_encoded, const
     return decode_key(told, is_encoded);
 }
 
+// S3 has keys of 1,024 bytes; other services some more.
+Status check_key(const std::string& key, const std::string& prefix) {
+    constexpr std::size_t max_key_bytes = 2048;
+    if (key.size() > max_key_bytes) return damaged(key.substr(0, 64) + "... is longer than a key can be");
+    if (!key.starts_with(prefix)) return damaged(key + " is not below " + prefix);
+    return {};
+}
+
 }  // namespace
 
 std::string plain_etag(std::string_view etag) {
@@ -79,7 +87,7 @@ Result<S3ListingPage> parse_listing(ByteSpan body, const std::string& prefix) {
     for (const XmlElement& child : root.children) {
         if (child.name != "Contents") continue;
         HF_TRY(S3Object object, parse_object(child, head.is_encoded, HasContent::yes));
-        if (!object.key.starts_with(prefix)) return damaged(object.key + " is not below " + prefix);
+        HF_TRY_STATUS(check_key(object.key, prefix));
         if (!page.objects.empty() && object.key <= page.objects.back().key)
             return damaged(object.key + " is not in order");
         page.objects.push_back(std::move(object));
@@ -104,7 +112,7 @@ Result<S3VersionPage> parse_version_listing(ByteSpan body, const std::string& pr
         HF_TRY(version.object, parse_object(child, head.is_encoded,
                                             version.is_delete_marker ? HasContent::no : HasContent::yes));
         const std::string& key = version.object.key;
-        if (!key.starts_with(prefix)) return damaged(key + " is not below " + prefix);
+        HF_TRY_STATUS(check_key(key, prefix));
         if (!page.versions.empty() && key < page.versions.back().object.key)
             return damaged(key + " is not in order");
         version.id = child.child_text("VersionId");
