@@ -109,6 +109,16 @@ bool can_tell(const ScheduleRequest& request) {
            ::access("/run/systemd/system", F_OK) == 0;
 }
 
+// A line break would begin a directive of its own.
+Status check_lines(const UnitContext& context) {
+    std::vector<std::string> texts{context.program, context.config_file, context.state_directory, context.cache_directory};
+    for (const auto& [name, value] : context.variables) texts.push_back(value);
+    for (const std::string& text : texts)
+        if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }))
+            return Error(ErrorCode::invalid_argument, "a path with control characters: '" + text + "'");
+    return {};
+}
+
 Result<std::vector<ScheduleFile>> wanted_files(const ScheduleRequest& request, const std::string& directory) {
     const ConfigurationPlace place = configuration_place(request.access.config_file);
     HF_TRY(const Config config, load_configuration(request.access.config_file));
@@ -127,6 +137,7 @@ Result<std::vector<ScheduleFile>> wanted_files(const ScheduleRequest& request, c
         context.variables.emplace_back("HOLDFAST_STATE_DIR", context.state_directory);
     HF_TRY(context.program, own_program());
     HF_TRY(context.config_file, absolute_path(place.file));
+    HF_TRY_STATUS(check_lines(context));
     std::vector<ScheduleFile> files;
     if (request.scheduler == Scheduler::cron) {
         HF_TRY(std::string text, crontab_fragment(config, context));

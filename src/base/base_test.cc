@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "base/backoff.h"
@@ -156,6 +158,25 @@ TEST(BackoffTest, WaitsLongerEachTimeAndThenStops) {
     stop.request_stop();
     Backoff stopped({ns_per_second, ns_per_second, 100 * ns_per_second}, system_clock(), system_random());
     EXPECT_FALSE(stopped.wait(stop.get_token()));
+}
+
+// Somebody else may own the directory.
+TEST(ReplaceFile, WritesToNothingThatWasPutInItsPlace) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/file", victim = directory.path() + "/victim";
+    ASSERT_TRUE(replace_file(victim, as_bytes("precious"), 0600).ok());
+    const auto expect_written = [&](const char* text) {
+        EXPECT_TRUE(replace_file(path, as_bytes(text), 0600).ok());
+        EXPECT_EQ(as_text(read_file(path, 100).value()), text);
+        EXPECT_EQ(as_text(read_file(victim, 100).value()), "precious");
+        EXPECT_TRUE(std::filesystem::is_regular_file(std::filesystem::symlink_status(path)));
+    };
+    std::filesystem::create_symlink(victim, path + ".new");
+    expect_written("one");
+    std::filesystem::create_hard_link(victim, path + ".new");
+    expect_written("two");
+    ASSERT_EQ(::mkfifo((path + ".new").c_str(), 0600), 0);
+    expect_written("three");
 }
 
 }  // namespace

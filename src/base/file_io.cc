@@ -101,18 +101,32 @@ Status sync_directory(const std::string& path) {
 }
 
 Result<UniqueFd> open_successor(const std::string& temporary, unsigned mode) {
-    for (;;) {
-        HF_TRY(UniqueFd fd, open_file(temporary, O_WRONLY | O_CREAT, mode));
-        // Some file systems have no locks.
-        if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-            return Error(ErrorCode::conflict, temporary + ": another process writes it");
+    // Another user may own the directory: what he leaves under this name, a link above all, is taken away and not written to.
+    constexpr int most_tries = 100;
+    for (int tries = 0; tries < most_tries; ++tries) {
+        auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode);
         struct stat opened{}, named{};
-        if (::fstat(fd.get(), &opened) != 0) return Error::from_errno(errno, temporary);
+        if (fd.ok() && ::fstat(fd->get(), &opened) != 0) return Error::from_errno(errno, temporary);
+        const bool is_own = fd.ok() && S_ISREG(opened.st_mode) && opened.st_nlink <= 1 && opened.st_uid == ::geteuid();
+        if (!is_own && ::lstat(temporary.c_str(), &named) != 0) {
+            if (errno == ENOENT && fd.ok()) continue;  // renamed meanwhile
+            return fd.ok() ? Error::from_errno(errno, temporary) : fd.error();
+        }
+        if (!is_own) {
+            const bool is_foreign = !S_ISREG(named.st_mode) || named.st_nlink > 1 || named.st_uid != ::geteuid();
+            if (!fd.ok() && !is_foreign) return fd.error();
+            if (is_foreign && ::unlink(temporary.c_str()) != 0) return Error::from_errno(errno, temporary);
+            continue;
+        }
+        // Some file systems have no locks.
+        if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+            return Error(ErrorCode::conflict, temporary + ": another process writes it");
         // Whoever had the lock has renamed it since it was opened: others may have it mapped now.
-        if (::stat(temporary.c_str(), &named) != 0 || named.st_ino != opened.st_ino) continue;
-        if (::ftruncate(fd.get(), 0) != 0) return Error::from_errno(errno, temporary);
-        return fd;
+        if (::lstat(temporary.c_str(), &named) != 0 || named.st_ino != opened.st_ino) continue;
+        if (::ftruncate(fd->get(), 0) != 0) return Error::from_errno(errno, temporary);
+        return std::move(fd).value();
     }
+    return Error(ErrorCode::conflict, temporary + ": somebody puts something else in its place");
 }
 
 Status replace_file(const std::string& path, ByteSpan data, unsigned mode) {

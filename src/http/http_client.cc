@@ -38,6 +38,12 @@ bool initialize() {
     return ok;
 }
 
+bool is_one_line(std::string_view text) {
+    return std::none_of(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f';
+    });
+}
+
 struct Proxy {
     std::string url;        // empty: none
     std::string never_for;  // hosts
@@ -163,8 +169,12 @@ Status HttpClient::Transfer::prepare(const HttpOptions& options) {
     // What libcurl would add by itself is not wanted: a wait for "100 Continue", and a content type.
     add_header("Expect:");
     add_header("Content-Type:");
-    for (const HttpHeader& header : request.headers)
+    for (const HttpHeader& header : request.headers) {
+        // It would be another header, or through a proxy another request.
+        if (!is_one_line(header.name) || !is_one_line(header.value))
+            return Error(ErrorCode::invalid_argument, "a header cannot hold control characters: " + header.name.substr(0, 64));
         add_header(header.value.empty() ? header.name + ';' : header.name + ": " + header.value);
+    }
     bool ok = header_list != nullptr;
     const auto set = [&ok, handle](CURLoption option, auto value) {
         ok = curl_easy_setopt(handle, option, value) == CURLE_OK && ok;

@@ -38,6 +38,13 @@ TEST(UrlTest, EncodesAsSignaturesWantIt) {
               "list-type=2&prefix=a%2Fb&uploads=");
 }
 
+TEST(UrlTest, SecretsStayOutOfMessages) {
+    EXPECT_EQ(without_password("https://host/bucket"), "https://host/bucket");
+    EXPECT_EQ(without_password("https://u:geheim@host/x?secret=geheim"), "https://...@host/x?...");
+    EXPECT_EQ(without_password("u:geheim@c"), "...@c");
+    EXPECT_EQ(without_password("https://u:ge@heim@h"), "https://...@h");
+}
+
 // Its answers name who was asked: as a proxy it is told a whole URL.
 class ProxyTest : public testing::Test {
   protected:
@@ -67,6 +74,20 @@ TEST_F(ProxyTest, IsThatOfTheGivenEnvironment) {
     EXPECT_NE(asked_for("https://far.invalid/a", {{"HTTPS_PROXY", server_.url()}}), "");
     EXPECT_EQ(server_.requests().back().method + ' ' + server_.requests().back().target, "CONNECT far.invalid:443");
     EXPECT_EQ(asked_for(server_.url() + "/direct", {{"http_proxy", "http://127.0.0.1:1"}, {"no_proxy", "127.0.0.1"}}), "/direct");
+}
+
+TEST_F(ProxyTest, NoHeaderHoldsALineBreak) {
+    const auto client = HttpClient::open({}).value();
+    for (const char* const value : {"a\r\nX: y", "a\nb", "a\x01"}) {
+        HttpRequest request;
+        request.method = "GET";
+        request.url = server_.url();
+        request.headers = {{"If-Match", value}};
+        const auto response = client->perform(std::move(request));
+        ASSERT_FALSE(response.ok());
+        EXPECT_EQ(response.error().code(), ErrorCode::invalid_argument);
+    }
+    EXPECT_TRUE(server_.requests().empty());
 }
 
 TEST(HttpDateTest, IsRead) {

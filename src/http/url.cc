@@ -106,4 +106,14 @@ Result<Url> parse_url(std::string_view text) {
     return url;
 }
 
+std::string without_password(std::string_view text) {
+    std::string shown(text.substr(0, text.find('?')));
+    if (shown.size() < text.size()) shown += "?...";
+    const std::size_t at = shown.rfind('@');
+    if (at == std::string::npos) return shown;
+    const std::size_t scheme = shown.find("://");
+    const std::size_t begin = scheme == std::string::npos || scheme > at ? 0 : scheme + 3;
+    return shown.substr(0, begin) + "..." + shown.substr(at);
+}
+
 }  // namespace holdfast

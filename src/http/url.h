@@ -33,4 +33,8 @@ std::string encode_query(const QueryParameters& query);
 // "a=1&b&c=3". Errors: invalid_argument.
 Result<QueryParameters> parse_query(std::string_view text);
 
+// A text that was meant to be a location, for a message: what stands before an '@', or between a ':' and one, may be a secret,
+// and so may values of a query.
+std::string without_password(std::string_view text);
+
 }  // namespace holdfast

@@ -210,6 +210,10 @@ PutOutcome S3Buckets::put_parts(const SourceVersion& version, const Dress& dress
 
 // The part size of the source, where it tells it.
 Result<std::size_t> S3Buckets::part_bytes_of(const SourceVersion& version) {
+    // Parts are held in memory: half a gigabyte each for the largest object, while usual ones have 8 MiB.
+    constexpr std::uint64_t max_object_bytes = std::uint64_t{5} << 40;
+    if (version.bytes > max_object_bytes)
+        return Error(ErrorCode::unsupported, version.key + ": an object of more than 5 TiB");
     const std::size_t usual = S3Upload::part_bytes_for(version.bytes);
     if (!has_parts(version.etag)) return usual;
     S3Request ask = request_for("HEAD", source_key(version.key), version.id);

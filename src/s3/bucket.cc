@@ -96,6 +96,8 @@ Status for_each_object(S3Client& client,
             if (!goes_on) return {};
         }
         if (page.continuation.empty()) return {};
+        if (page.continuation == continuation)
+            return Error(ErrorCode::corrupt, "the service's listing goes on where it was: " + client.location().description());
         continuation = std::move(page.continuation);
     }
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "http/url.h"
+
 namespace holdfast {
 namespace {
 
@@ -62,7 +64,7 @@ Status set_parameter(S3Location& location, const std::string& name, const std::s
     } else if (name == "style" && (value == "path" || value == "virtual")) {
         location.is_path_style = value == "path";
     } else {
-        return Error(ErrorCode::invalid_argument, "not known of an S3 repository: '" + name + '=' + value +
+        return Error(ErrorCode::invalid_argument, "not known of an S3 repository: '" + name +
                                                       "' (region=, style=path, style=virtual, class=, timeout=)");
     }
     return {};
@@ -86,7 +88,7 @@ Result<S3Location> parse_s3_location(std::string_view text, const Environment& e
     location.bucket = path.substr(0, path.find('/'));
     if (location.bucket.empty())
         return Error(ErrorCode::invalid_argument,
-                     "a bucket is missing: s3:https://ENDPOINT/BUCKET/PREFIX, not 's3:" + std::string(text) + "'");
+                     "a bucket is missing: s3:https://ENDPOINT/BUCKET/PREFIX, not 's3:" + without_password(text) + "'");
     path.remove_prefix(std::min(path.size(), location.bucket.size() + 1));
     location.prefix = path;
     const KnownService* const service = service_of(location.authority);
@@ -125,7 +127,7 @@ Result<S3BucketUrl> parse_s3_bucket_url(std::string_view text, const Environment
     // A path in an endpoint would be taken for the bucket.
     const std::size_t authority = endpoint.find("://") == std::string::npos ? 0 : endpoint.find("://") + 3;
     if (endpoint.find_first_of("/?#", authority) != std::string::npos)
-        return Error(ErrorCode::invalid_argument, "an endpoint with a path: '" + endpoint + "'");
+        return Error(ErrorCode::invalid_argument, "an endpoint with a path: '" + without_password(endpoint) + "'");
     HF_TRY(url.location, parse_s3_location(endpoint + '/' + std::string(path) + '?' + encode_query(rest), environment));
     return url;
 }

@@ -109,6 +109,16 @@ Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request, Signe
     return http_->start(std::move(http));
 }
 
+namespace {
+
+bool is_region(std::string_view text) {
+    return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    });
+}
+
+}  // namespace
+
 bool S3Client::learn(const SignedWith& with, const HttpResponse& response, const XmlElement& error) {
     const std::string code = error.child_text("Code");
     const auto date = response.header("date");
@@ -126,7 +136,7 @@ bool S3Client::learn(const SignedWith& with, const HttpResponse& response, const
     std::string told = response.header("x-amz-bucket-region").value_or("");
     if (told.empty()) told = error.child_text("Region");
     const std::lock_guard lock(mutex_);
-    if (told.empty() || told == with.region || response.status == 404) return false;
+    if (!is_region(told) || told == with.region || response.status == 404) return false;
     region_ = told;
     return true;
 }

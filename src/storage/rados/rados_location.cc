@@ -39,7 +39,7 @@ Result<RadosLocation> parse_rados_location(std::string_view text, const Environm
     location.pool = path.substr(0, path.find('/'));
     if (location.pool.empty())
         return Error(ErrorCode::invalid_argument,
-                     "a pool is missing: rados:POOL/NAMESPACE, not 'rados:" + std::string(text) + "'");
+                     "a pool is missing: rados:POOL/NAMESPACE, not 'rados:" + without_password(text) + "'");
     path.remove_prefix(location.pool.size());
     while (path.starts_with('/')) path.remove_prefix(1);
     location.name_space = path;
@@ -48,7 +48,7 @@ Result<RadosLocation> parse_rados_location(std::string_view text, const Environm
         for (const auto& [name, value] : parameters) {
             if (value.empty() || (name != "id" && name != "conf"))
                 return Error(ErrorCode::invalid_argument,
-                             "not known of a RADOS repository: '" + name + '=' + value + "' (id=, conf=)");
+                             "not known of a RADOS repository: '" + name + "' (id=, conf=)");
             (name == "id" ? location.client : location.configuration_file) = name == "id" ? with_type(value) : value;
         }
     }

@@ -1,5 +1,7 @@
 #include "storage/swift/swift_location.h"
 
+#include "http/url.h"
+
 namespace holdfast {
 
 Result<SwiftLocation> parse_swift_location(std::string_view text) {
@@ -12,7 +14,7 @@ Result<SwiftLocation> parse_swift_location(std::string_view text) {
     const bool is_path = rest.empty() || rest.starts_with('/');
     if (location.container.empty() || location.container.size() > max_container_bytes || !is_path)
         return Error(ErrorCode::invalid_argument,
-                     "not swift:CONTAINER/PREFIX: 'swift:" + std::string(text) + "'");
+                     "not swift:CONTAINER/PREFIX: 'swift:" + without_password(text) + "'");
     while (rest.starts_with('/')) rest.remove_prefix(1);
     while (rest.ends_with('/')) rest.remove_suffix(1);
     location.prefix = rest;
