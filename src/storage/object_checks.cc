@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+
 namespace holdfast {
 
 Status check_empty(Storage& storage) {
@@ -12,6 +14,17 @@ Status check_empty(Storage& storage) {
     }));
     if (!is_empty) return Error(ErrorCode::already_exists, storage.description() + ": is not empty");
     return {};
+}
+
+Status check_put_if_absent(Storage& storage) {
+    const std::string name = probe_folder + to_hex(system_random().array<16>());
+    HF_TRY_STATUS(storage.put(name, as_bytes("first"), Durability::none));
+    const Status again = storage.put(name, as_bytes("second"), Durability::none);
+    HF_TRY_STATUS(storage.remove(name));
+    if (!again.ok() && again.error().code() == ErrorCode::already_exists) return {};
+    if (!again.ok()) return again;
+    return Error(ErrorCode::unsupported,
+                 storage.description() + ": the service replaces objects that it is asked to keep (If-None-Match)");
 }
 
 Result<bool> is_stored(Storage& storage, const std::string& name, ByteSpan data) {

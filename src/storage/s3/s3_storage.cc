@@ -52,6 +52,7 @@ Result<std::unique_ptr<Storage>> S3Storage::open(const std::string& location,
     if (mode == OpenMode::create) {
         HF_TRY_STATUS(make_bucket(*storage->client_, options.wants_locks ? ObjectLock::yes : ObjectLock::no));
         HF_TRY_STATUS(check_empty(*storage));
+        HF_TRY_STATUS(check_put_if_absent(*storage));
     }
     return std::unique_ptr<Storage>(std::move(storage));
 }
