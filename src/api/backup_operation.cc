@@ -122,7 +122,7 @@ Result<ResolvedSource> resolve_bucket(const BackupRequest& request,
     HF_TRY_STATUS(check_outside_repository("the source", url, access));
     HF_TRY(auto client,
            open_s3_client(url.location, access.storage.ca_file, access.storage.backoff, access.storage.stop,
-                          access.storage.environment_or_process()));
+                          access.storage.environment_or_process(), access.storage.limits));
     const auto versions = url.has_all_versions ? ObjectVersions::all : ObjectVersions::current;
     return ResolvedSource{source, url.name(), std::make_unique<BucketSource>(std::move(client), versions), {}, {}};
 }

@@ -9,6 +9,7 @@
 #include "api/source_record.h"
 #include "base/edit_distance.h"
 #include "base/file_io.h"
+#include "base/quantity.h"
 #include "s3/bucket.h"
 
 namespace holdfast {
@@ -140,11 +141,24 @@ Status write_replica(const ReplicaConfig& replica) {
 
 Result<UniqueFd> lock_replica(const std::string& name) { return lock_named(replica_directory(), name, "replica"); }
 
-Result<std::unique_ptr<S3Client>> open_replica_side(const ReplicaSideConfig& side, std::stop_token stop) {
+Result<BandwidthLimits> replica_limits(const AccessRequest& access, const ReplicaConfig& replica) {
+    BandwidthLimits limits;
+    if (const auto upload = access.limit_upload ? access.limit_upload : replica.limit_upload) {
+        HF_TRY(limits.upload_bytes_per_second, parse_byte_count(*upload));
+    }
+    if (const auto download = access.limit_download ? access.limit_download : replica.limit_download) {
+        HF_TRY(limits.download_bytes_per_second, parse_byte_count(*download));
+    }
+    return limits;
+}
+
+Result<std::unique_ptr<S3Client>> open_replica_side(const ReplicaSideConfig& side,
+                                                    std::stop_token stop,
+                                                    const BandwidthLimits& limits) {
     HF_TRY(const Environment environment, environment_with(side.keys));
     HF_TRY(const S3BucketUrl url, parse_s3_bucket_url(side.url, environment));
     const std::string ca_file = side.ca_file.value_or(process_environment()("HOLDFAST_CA_FILE").value_or(""));
-    return open_s3_client(url.location, ca_file, backoff, std::move(stop), environment);
+    return open_s3_client(url.location, ca_file, backoff, std::move(stop), environment, limits);
 }
 
 std::string describe_sides(const S3Client& source, const S3Client& target) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
+#include "api/repository_access.h"
 #include "config/config.h"
 #include "s3/s3_client.h"
 
@@ -35,7 +36,11 @@ std::string replica_file(const std::string& name, const char* ending);
 Result<UniqueFd> lock_replica(const std::string& name);
 
 // A client for one side. Errors: of the URL, of the secrets.
-Result<std::unique_ptr<S3Client>> open_replica_side(const ReplicaSideConfig& side, std::stop_token stop);
+Result<std::unique_ptr<S3Client>> open_replica_side(const ReplicaSideConfig& side,
+                                                    std::stop_token stop,
+                                                    const BandwidthLimits& limits = {});
+// Those of the request, else those of the replica. Errors: invalid_argument.
+Result<BandwidthLimits> replica_limits(const AccessRequest& access, const ReplicaConfig& replica);
 // "s3:https://.../a -> s3:https://.../b": which buckets a state is about.
 std::string describe_sides(const S3Client& source, const S3Client& target);
 

@@ -43,8 +43,9 @@ class ReplicaRun {
     bool is_stopped() const { return request_.access.stop.stop_requested(); }
 
     Status open() {
-        HF_TRY(source_, open_replica_side(config_.source, request_.access.stop));
-        HF_TRY(target_, open_replica_side(config_.target, request_.access.stop));
+        HF_TRY(const BandwidthLimits limits, replica_limits(request_.access, config_));
+        HF_TRY(source_, open_replica_side(config_.source, request_.access.stop, limits));
+        HF_TRY(target_, open_replica_side(config_.target, request_.access.stop, limits));
         HF_TRY(state_, ReplicaState::open(replica_file(config_.name, ".sqlite"), describe_sides(*source_, *target_)));
         if (request_.once) return connect();
         return {};

@@ -99,7 +99,8 @@ Result<RestoreReport> restore_to_bucket(const Job& job, Progress& progress, std:
     if (job.point.record.source.starts_with(S3BucketUrl::scheme)) options.names = BucketRestoreOptions::Names::of_bucket;
     const StorageOptions& storage = job.access.storage;
     HF_TRY(const auto client,
-           open_s3_client(url.location, storage.ca_file, storage.backoff, stop, storage.environment_or_process()));
+           open_s3_client(url.location, storage.ca_file, storage.backoff, stop, storage.environment_or_process(),
+                          storage.limits));
     return run_bucket_restore(job.repository, job.entry, *client, options, progress, std::move(stop));
 }
 

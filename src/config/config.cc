@@ -116,6 +116,8 @@ void Builder::add_replica(const std::string& name) {
     one.target = side_of(path + "target.");
     one.rpo = duration_of(settings_.text(path + "rpo"));
     one.interval = duration_of(settings_.text(path + "interval"));
+    one.limit_upload = settings_.text(path + "limit_upload");
+    one.limit_download = settings_.text(path + "limit_download");
 }
 
 void Builder::add_repository(const std::string& name) {

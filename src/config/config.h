@@ -59,6 +59,7 @@ struct ReplicaConfig {
     ReplicaSideConfig source, target;
     TimeNs rpo = 0;       // 0: none
     TimeNs interval = 0;  // 0: as long as a listing takes
+    std::optional<std::string> limit_upload, limit_download;
 };
 
 struct HooksConfig {

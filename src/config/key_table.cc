@@ -105,7 +105,9 @@ constexpr ConfigKey keys[] = {
     {"replica.*.target.ca_file", T::path, "", "", "certificates that the service is trusted by"},
     {"replica.*.rpo", T::duration, "", "", "how far the target may be behind: what `replica status` compares with"},
     {"replica.*.interval", T::duration, "", "",
-     "from the end of a listing of the source to the next one; none: what the last one took, at least a second"}};
+     "from the end of a listing of the source to the next one; none: what the last one took, at least a second"},
+    {"replica.*.limit_upload", T::bytes, "", "", "bytes a second that are written to the target"},
+    {"replica.*.limit_download", T::bytes, "", "", "bytes a second that are read from the source"}};
 
 // The same in every list of issues: "source.home.tags: ".
 ConfigIssue issue(const std::string& path, const ConfigValue& value, const std::string& text) {

@@ -35,8 +35,10 @@ Result<std::unique_ptr<S3Client>> open_s3_client(S3Location location,
                                                  const std::string& ca_file,
                                                  const BackoffPolicy& backoff,
                                                  std::stop_token stop,
-                                                 const Environment& environment) {
+                                                 const Environment& environment,
+                                                 const BandwidthLimits& limits) {
     S3Options options;
+    options.limits = limits;
     options.http.stall_seconds = location.stall_seconds;
     options.http.stop = std::move(stop);
     options.http.ca_file = ca_file.empty() ? environment("AWS_CA_BUNDLE").value_or("") : ca_file;

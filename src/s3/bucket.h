@@ -11,12 +11,13 @@
 namespace holdfast {
 
 // A client with the settings of an environment. `ca_file`: certificates that are trusted, in PEM; empty:
-// AWS_CA_BUNDLE, else those of the system. Errors: of the certificates.
+// AWS_CA_BUNDLE, else those of the system. `limits` are of one client. Errors: of the certificates.
 Result<std::unique_ptr<S3Client>> open_s3_client(S3Location location,
                                                  const std::string& ca_file,
                                                  const BackoffPolicy& backoff,
                                                  std::stop_token stop,
-                                                 const Environment& environment);
+                                                 const Environment& environment,
+                                                 const BandwidthLimits& limits = {});
 
 enum class BucketState : std::uint8_t { was_there, made };
 enum class ObjectLock : std::uint8_t { no, yes };

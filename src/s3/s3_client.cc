@@ -67,6 +67,8 @@ S3Client::S3Client(S3Location location, S3Options options, Environment environme
       clock_(clock),
       random_(random),
       credentials_(std::move(environment), clock, options_.http.stop),
+      upload_(options_.limits.upload_bytes_per_second, options_.http.stop, clock),
+      download_(options_.limits.download_bytes_per_second, options_.http.stop, clock),
       region_(location_.region) {}
 
 Result<std::unique_ptr<S3Client>> S3Client::open(S3Location location,
@@ -86,6 +88,8 @@ std::string S3Client::region() const {
 }
 
 Result<std::unique_ptr<HttpCall>> S3Client::send(const S3Request& request, SignedWith& with) {
+    HF_TRY_STATUS(upload_.take(request.body.size()));
+    HF_TRY_STATUS(download_.take(request.into.size()));
     with = {skew_, region()};
     HF_TRY(const S3Credentials credentials, credentials_.get());
     UnsignedRequest to_sign;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/byte_rate.h"
 #include "http/retried_call.h"
 #include "s3/credentials.h"
 #include "s3/location.h"
@@ -28,6 +29,8 @@ struct S3Request {
 struct S3Options {
     HttpOptions http;
     BackoffPolicy backoff;
+    // Of bodies, and of what is read into place.
+    BandwidthLimits limits{};
 };
 
 class S3Call;
@@ -76,6 +79,7 @@ class S3Client {
     const Clock& clock_;
     Random& random_;
     S3CredentialSource credentials_;
+    ByteRate upload_, download_;
     std::shared_ptr<HttpClient> http_;
     std::atomic<TimeNs> skew_{0};  // of the service's clock, when it has refused ours
     mutable std::mutex mutex_;     // guards region_

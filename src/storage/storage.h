@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_rate.h"
 #include "base/backoff.h"
 #include "base/bytes.h"
 #include "base/environment.h"
@@ -120,12 +121,6 @@ class Storage {
 Result<std::vector<ObjectInfo>> list_objects(Storage& storage, const std::string& prefix);
 // Removes the object, unless the storage lets nobody do that.
 Status remove_if_allowed(Storage& storage, const std::string& name);
-
-// 0: without a bound.
-struct BandwidthLimits {
-    std::uint64_t upload_bytes_per_second = 0;
-    std::uint64_t download_bytes_per_second = 0;
-};
 
 struct StorageOptions {
     BandwidthLimits limits;

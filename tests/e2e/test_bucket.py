@@ -170,6 +170,16 @@ class BucketSource(BucketWorld):
         self.assertIn(content, bodies)
         self.assertEqual(self.backup_bucket()['result'].status, 0)
 
+    def test_limits_are_of_buckets_too(self):
+        for i in range(12):
+            self.bucket.put('part%02d' % i, os.urandom(500_000))
+        began = time.monotonic()
+        self.run_program(['--limit-download', '3M', 'backup', self.url()])
+        self.assertGreater(time.monotonic() - began, 1)
+        began = time.monotonic()
+        self.run_program(['--limit-upload', '3M', 'restore', 'latest', '--target', self.url(prefix='/back')])
+        self.assertGreater(time.monotonic() - began, 1)
+
     def test_the_repository_is_not_its_own_source(self):
         repository = 's3:http://127.0.0.1:%d/%s/repo' % (self.port, self.bucket.name)
         env = {'HOLDFAST_REPOSITORY': repository, 'HOLDFAST_KEY_FILE': self.path('other-key')}

@@ -1,32 +1,10 @@
 // A storage of which no more than so many bytes a second are read and written.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-
-#include "base/clock.h"
+#include "base/byte_rate.h"
 #include "storage/storage.h"
 
 namespace holdfast {
-
-// Hands out bytes at an even rate to any number of threads. What is taken at once may be more than a second's: who
-// comes next waits for it.
-class ByteRate {
-  public:
-    // 0: without a bound.
-    ByteRate(std::uint64_t bytes_per_second, std::stop_token stop, const Clock& clock)
-        : bytes_per_second_(bytes_per_second), stop_(std::move(stop)), clock_(clock) {}
-
-    // Errors: cancelled.
-    Status take(std::uint64_t bytes);
-
-  private:
-    const std::uint64_t bytes_per_second_;
-    const std::stop_token stop_;
-    const Clock& clock_;
-    std::mutex mutex_;  // guards what follows
-    TimeNs free_at_ = 0;  // monotonic
-};
 
 class ThrottledStorage final : public Storage {
   public:
