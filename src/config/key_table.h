@@ -36,7 +36,7 @@ struct ConfigKey {
     // With a dot between its parts; * is a name that the user gives.
     const char* path;
     ConfigType type;
-    const char* fallback;  // as `config show` prints it; empty: none
+    const char* fallback;  // as `config show` prints it; in parentheses: in words; empty: none
     const char* choices;   // with a blank between them
     const char* doc;
     bool is_required = false;

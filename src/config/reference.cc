@@ -95,6 +95,7 @@ std::string toml_of(const ConfigValue& value) {
 
 // As `config show` prints a default.
 std::string toml_of_default(const ConfigKey& key) {
+    if (*key.fallback == '(') return key.fallback;
     if (key.type == ConfigType::boolean) return key.fallback;
     if (key.type != ConfigType::choices) return quoted(key.fallback);
     std::string text;
@@ -187,7 +188,8 @@ std::vector<ShownValue> shown_values(const Settings& settings) {
             const std::string path = with_name(pattern, name);
             // The default of a key of mail is of no use where there is no mail.
             const std::size_t last = path.rfind('.');
-            const bool has_table = last == star + name.size() || !settings.below(path.substr(0, last)).empty();
+            const bool is_way = pattern.starts_with("notify.") && last != star + name.size();
+            const bool has_table = !is_way || !settings.below(path.substr(0, last)).empty();
             if (has_table && settings.find(path) == nullptr) values.push_back({path, toml_of_default(key), {}});
         }
     }

@@ -141,6 +141,13 @@ y = 1
             self.assertNotIn('clear-secret', result.text + result.err)
             self.assertIn("did you mean 'passphrase'?", result.err)
 
+    def test_defaults_are_shown_and_words_are_no_values(self):
+        self.configure('[repository.main]\nurl = "/r"\n[source.s]\npath = "/s"\nrepository = "main"\npolicy = "p"\n[policy.p]\n')
+        lines = self.run_program(['config', 'show']).text.splitlines()
+        self.assertIn('policy.p.objective.copies = "3"', lines)
+        self.assertIn('repository.main.medium = (by the URL: disk or object)', lines)
+        self.assertIn('source.s.host = (this host)', lines)
+
     def test_locations_that_nothing_is_at(self):
         self.configure('[repository.a]\nurl = "gopher://x"\n[repository.b]\nurl = "s3:https://host"\n[repository.c]\nurl = "/ok"\n'
                        '[source.s]\nurl = "s3://"\nrepository = "c"\n'
