@@ -109,6 +109,8 @@ Status measure_one(const MeasureRequest& request, RepositoryFacts& facts) {
     if (repository->keyring().role() != KeyRole::full)
         return Error(ErrorCode::permission_denied, "a write-only key cannot see what is in the repository");
     facts.id = repository->keyring().repository().hex();
+    HF_TRY(const ObjectInfo config, repository->storage().head("config"));
+    facts.is_replica = config.is_replica;
     HF_TRY(auto points, repository->points(std::nullopt));
     std::erase_if(points, [](const PointInfo& point) {
         return point.is_deleted || point.is_unverified || point.record.is_partial;

@@ -9,11 +9,12 @@ constexpr char file_name[] = "/catalog.sqlite";
 constexpr int most_steps = 10'000;
 
 // "HFCA".
-constexpr DatabaseSchema schema{0x48464341, 1, R"sql(
+constexpr DatabaseSchema schema{0x48464341, 2, R"sql(
 CREATE TABLE repositories (
     name BLOB PRIMARY KEY, url BLOB NOT NULL, id BLOB NOT NULL, measured INTEGER, error BLOB NOT NULL,
     lock_period INTEGER, is_governance INTEGER NOT NULL, lost_containers INTEGER NOT NULL, recovery_key INTEGER NOT NULL, checked INTEGER, read_data INTEGER, problems INTEGER NOT NULL,
-    data_bytes INTEGER NOT NULL, never_read_bytes INTEGER NOT NULL, oldest_read INTEGER, unprotected INTEGER NOT NULL
+    data_bytes INTEGER NOT NULL, never_read_bytes INTEGER NOT NULL, oldest_read INTEGER, unprotected INTEGER NOT NULL,
+    is_replica INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE points (
     repository BLOB NOT NULL REFERENCES repositories ON DELETE CASCADE, id BLOB NOT NULL, host BLOB NOT NULL,
@@ -49,22 +50,23 @@ Status Catalog::keep(const RepositoryFacts& facts) {
     return database_->transaction([&]() -> Status {
         if (!facts.is_known()) {
             HF_TRY(Statement failed, database_->prepare(
-                "INSERT INTO repositories VALUES (?1, ?3, X'', NULL, ?2, NULL, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, 0) "
+                "INSERT INTO repositories VALUES (?1, ?3, X'', NULL, ?2, NULL, 0, 0, 0, NULL, NULL, 0, 0, 0, NULL, 0, 0) "
                 "ON CONFLICT (name) DO UPDATE SET error = excluded.error"));
             return failed.run(facts.name, facts.error, facts.url);
         }
         HF_TRY(Statement measured, database_->prepare(
-            "INSERT INTO repositories VALUES (?1, ?2, ?3, ?4, X'', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
+            "INSERT INTO repositories VALUES (?1, ?2, ?3, ?4, X'', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "
             "ON CONFLICT (name) DO UPDATE SET url = excluded.url, id = excluded.id, is_governance = excluded.is_governance, "
             "lost_containers = excluded.lost_containers, measured = excluded.measured, error = excluded.error, "
             "lock_period = excluded.lock_period, recovery_key = excluded.recovery_key, checked = excluded.checked, "
             "read_data = excluded.read_data, problems = excluded.problems, data_bytes = excluded.data_bytes, "
             "never_read_bytes = excluded.never_read_bytes, oldest_read = excluded.oldest_read, "
-            "unprotected = excluded.unprotected"));
+            "unprotected = excluded.unprotected, is_replica = excluded.is_replica"));
         const CheckFacts& check = facts.check;
         HF_TRY_STATUS(measured.run(facts.name, facts.url, facts.id, facts.measured, facts.lock_period,
                                    facts.is_governance, facts.lost_containers, static_cast<int>(facts.recovery_key), check.checked, check.read_data, check.problems,
-                                   check.data_bytes, check.never_read_bytes, check.oldest_read, check.unprotected));
+                                   check.data_bytes, check.never_read_bytes, check.oldest_read, check.unprotected,
+                                   facts.is_replica));
         return keep_points(facts);
     });
 }
@@ -100,7 +102,7 @@ Result<RepositoryFacts> Catalog::repository(const std::string& name) {
     facts.name = name;
     HF_TRY(Statement row, database_->prepare(
         "SELECT id, measured, error, lock_period, recovery_key, checked, read_data, problems, data_bytes, "
-        "never_read_bytes, oldest_read, unprotected, url, is_governance, lost_containers FROM repositories WHERE name = ?1"));
+        "never_read_bytes, oldest_read, unprotected, url, is_governance, lost_containers, is_replica FROM repositories WHERE name = ?1"));
     HF_TRY_STATUS(row.bind(name));
     HF_TRY(const bool is_there, row.step());
     if (!is_there) return facts;
@@ -120,6 +122,7 @@ Result<RepositoryFacts> Catalog::repository(const std::string& name) {
     facts.url = row.text(12);
     facts.is_governance = row.integer(13) != 0;
     facts.lost_containers = count_in(row, 14);
+    facts.is_replica = row.integer(15) != 0;
     HF_TRY_STATUS(read_points(facts));
     return facts;
 }

@@ -55,6 +55,7 @@ struct RepositoryFacts {
     std::optional<TimeNs> lock_period;
     bool is_governance = false;         // somebody with a special permission may lift its locks
     std::uint64_t lost_containers = 0;  // objects with data that restore points need, and that are not there
+    bool is_replica = false;            // its objects were put by something that follows another bucket
     RecoveryKey recovery_key = RecoveryKey::none;
     CheckFacts check;
     std::vector<PointFacts> points;  // newest first

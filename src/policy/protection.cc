@@ -71,6 +71,7 @@ class Judge {
             return;
         }
         const RepositoryFacts& facts = found->second;
+        copy.place.is_replica = place.is_replica || facts.is_replica;
         copy.is_known = facts.is_known();
         copy.error = facts.error;
         copy.measured = facts.measured;
@@ -81,7 +82,7 @@ class Judge {
             copy.point = newest->id;
             copy.time = newest->time;
             // What an unreachable repository had is still worth to be told, but no proof.
-            const bool never_counts = place.is_on_source_device || place.is_replica || facts.lost_containers != 0;
+            const bool never_counts = place.is_on_source_device || copy.place.is_replica || facts.lost_containers != 0;
             if (copy.is_known) take_newest(*newest, never_counts);
             const auto lock = facts.locked_until.find({source_.host, source_.identity_name});
             if (lock != facts.locked_until.end() && lock->second > now_) copy.locked_until = lock->second;
@@ -213,14 +214,17 @@ class Judge {
 
     void add_errors() {
         std::uint64_t errors = 0;
-        bool is_unknown = false, was_checked = true;
+        bool is_unknown = false, is_any_known = false, was_checked = true;
         for (const CopyStatus& copy : result_.copies) {
             errors += copy.check.problems + copy.check.unprotected + copy.lost_containers;
             is_unknown |= !copy.is_known;
+            is_any_known |= copy.is_known;
             was_checked &= copy.check.checked.has_value();
         }
+        // Of a copy beside enough others nothing need be known.
+        const bool is_nothing_known = is_unknown && !is_any_known;
         ObjectiveStatus& one =
-            add("errors", true, errors != 0 ? Verdict::broken : is_unknown ? Verdict::unknown : Verdict::held);
+            add("errors", true, errors != 0 ? Verdict::broken : is_nothing_known ? Verdict::unknown : Verdict::held);
         one.found = static_cast<std::int64_t>(std::min<std::uint64_t>(errors, INT64_MAX));
         // Without a check nobody knows: that is a matter of `verified`, and of the rule with its 0 errors.
         if (errors == 0 && (is_unknown || !was_checked))

@@ -230,6 +230,19 @@ TEST_F(Protection, AReplicaNeverCounts) {
     EXPECT_EQ(judge().rule_321, Verdict::broken);
 }
 
+// Whose replica it is only another machine may know.
+TEST_F(Protection, AReplicaNeverCountsByWhatItsObjectsSay) {
+    facts["bucket"].is_replica = true;
+    EXPECT_EQ(judge().rule_321, Verdict::broken);
+    EXPECT_NE(why_not(2).find("replica"), std::string::npos);
+}
+
+TEST_F(Protection, NoErrorsWhereNothingCanBeAskedIsUnknown) {
+    EXPECT_EQ(verdict_of("errors"), Verdict::held);
+    for (auto& [name, one] : facts) one.error = "away";
+    EXPECT_EQ(verdict_of("errors"), Verdict::unknown);
+}
+
 TEST_F(Protection, ARepositoryThatLacksPacksIsNoCopy) {
     facts["nas"].lost_containers = 2;
     EXPECT_EQ(why_not(1), "2 of its packs are not there");

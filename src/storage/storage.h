@@ -21,6 +21,8 @@ namespace holdfast {
 struct ObjectInfo {
     std::string name;
     std::uint64_t bytes = 0;
+    // Of head() alone: something that follows another bucket has put it here.
+    bool is_replica = false;
     bool operator==(const ObjectInfo&) const = default;
 };
 

@@ -207,6 +207,19 @@ class Status(StatusWorld):
         self.assertIn('replica', self.copies(document)['far']['why_not'])
         self.assertEqual(document['sources'][0]['rule_321'], 'broken')
 
+    def test_a_replica_that_another_machine_keeps_never_counts(self):
+        self.make()
+        url = 's3://%s-%s?endpoint=http%%3A%%2F%%2F127.0.0.1:%d'
+        self.run_program(['replica', 'create', url % (self.bucket, 'second', self.ceph.gateway_port),
+                          url % (self.bucket, 'copy', self.ceph.gateway_port), '--name', 'r', '--enable-versioning'])
+        self.run_program(['replica', 'run', '--once', 'r'])
+        shutil.rmtree(os.path.join(self.state, 'replica'))
+        shutil.copy(self.path('key-second'), self.path('key-copy'))
+        self.configure(self.text().replace('copies = [', 'copies = ["copy", ') +
+                       '\n' + self.repository_text('copy', self.bucket_url('copy'), 'lyon'))
+        self.assertIn('replica', self.copies(self.status(expect=17))['copy']['why_not'])
+        self.assertIn('replica', self.copies(self.status('--cached', expect=17))['copy']['why_not'])
+
     def test_a_recovery_key_as_it_was_pasted(self):
         self.make()
         for name, key in self.recovery_keys.items():

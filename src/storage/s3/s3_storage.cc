@@ -218,7 +218,10 @@ Result<Bytes> S3Storage::get(const std::string& name, std::uint64_t limit_bytes)
 Result<ObjectInfo> S3Storage::head(const std::string& name) {
     HF_TRY(const HttpResponse response, fetch(request("HEAD", name), name));
     HF_TRY(const std::uint64_t bytes, size_in(response, name));
-    return ObjectInfo{name, bytes};
+    // The mark of `holdfast replica` (replication/s3_buckets.h), and what services with a replication of their own tell.
+    const bool is_replica = response.header("x-amz-meta-holdfast-source-version").has_value() ||
+                            response.header("x-amz-replication-status").value_or("") == "REPLICA";
+    return ObjectInfo{name, bytes, is_replica};
 }
 
 Status S3Storage::list(const std::string& prefix, const std::function<bool(const ObjectInfo&)>& visit) {
