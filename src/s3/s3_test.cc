@@ -553,5 +553,56 @@ TEST(S3ClientTest, EveryRequestOnItsWayIsSignedAnewAfterARefusal) {
     }
 }
 
+class S3AnswersTest : public testing::Test {
+  protected:
+    Result<HttpResponse> call(FakeHttpServer& server, S3Request request) {
+        const Environment environment = environment_of({{"AWS_ACCESS_KEY_ID", "k"}, {"AWS_SECRET_ACCESS_KEY", "s"}});
+        const S3Location location = parse_s3_location(server.url() + "/bucket", environment).value();
+        S3Options options;
+        options.backoff.total = ns_per_second / 2;
+        const auto client = S3Client::open(location, options, environment, system_clock(), system_random()).value();
+        return client->call(std::move(request));
+    }
+};
+
+// The end of an upload of parts is told so when it fails late.
+TEST_F(S3AnswersTest, ASuccessWithAnErrorInItIsAFailure) {
+    int asked = 0;
+    FakeHttpServer server([&](const FakeRequest&) -> FakeAnswer {
+        if (++asked == 1) return {200, "", "<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>"};
+        return {200, "", "<CompleteMultipartUploadResult/>"};
+    });
+    S3Request request;
+    request.method = "POST";
+    EXPECT_TRUE(call(server, request).ok());
+    EXPECT_EQ(asked, 2);
+    FakeHttpServer never([](const FakeRequest&) -> FakeAnswer { return {200, "", "<Error><Code>InternalError</Code></Error>"}; });
+    const auto failed = call(never, request);
+    ASSERT_FALSE(failed.ok());
+    EXPECT_EQ(failed.error().code(), ErrorCode::unavailable);
+}
+
+// The service refuses what was changed on the way.
+TEST_F(S3AnswersTest, WhatIsSentIsSignedWithItsDigest) {
+    FakeHttpServer server([](const FakeRequest&) -> FakeAnswer { return {200, "", ""}; });
+    S3Request request;
+    request.method = "PUT";
+    request.key = "key";
+    request.body = as_bytes("some content");
+    ASSERT_TRUE(call(server, request).ok());
+    EXPECT_TRUE(server.requests().at(0).has("x-amz-content-sha256: " + to_hex(sha256(as_bytes("some content")))));
+    EXPECT_NE(server.requests().at(0).head.find("x-amz-content-sha256"), std::string::npos);
+}
+
+TEST_F(S3AnswersTest, ARegionThatIsNoneIsNotLearnt) {
+    int asked = 0;
+    FakeHttpServer server([&](const FakeRequest&) -> FakeAnswer {
+        ++asked;
+        return {400, "", "<Error><Code>AuthorizationHeaderMalformed</Code><Region>a&#13;&#10;X: y</Region></Error>"};
+    });
+    EXPECT_FALSE(call(server, S3Request{}).ok());
+    EXPECT_EQ(asked, 1);
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -83,6 +83,34 @@ class Locks(S3World):
         self.run_program(['--key-file', self.path('stolen'), 'list'], expect=(12, 13), env={'HOLDFAST_CACHE_DIR': self.path('his')})
         self.restore('latest', self.path('target'))
 
+    def data_locks(self):
+        """Mode and end of the lock of each version of a pack."""
+        locks = {}
+        for key, version, _ in self.versions():
+            if '/data/' in key:
+                headers = {name.lower(): value for name, value in
+                           dict(self.ask('HEAD', self.bucket, key, {'versionId': version}).headers).items()}
+                locks[key] = (headers.get('x-amz-object-lock-mode'), headers.get('x-amz-object-lock-retain-until-date'))
+        return locks
+
+    def test_what_another_source_takes_over_is_extended(self):
+        self.init('--lock', '1d', '--lock-mode', 'governance')
+        self.write('large', os.urandom(6_000_000))
+        self.settle()
+        self.run_program(['backup', '--name', 'a', self.source])
+        before = self.data_locks()
+        self.assertEqual({mode for mode, _ in before.values()}, {'GOVERNANCE'})
+        time.sleep(1.5)
+        self.run_program(['backup', '--name', 'a', self.source])
+        self.assertEqual(self.data_locks(), before)
+        self.run_program(['backup', '--name', 'b', self.source])
+        after = self.data_locks()
+        self.assertEqual(sorted(after), sorted(before))
+        for key, (mode, until) in after.items():
+            self.assertEqual(mode, 'GOVERNANCE')
+            self.assertGreater(until, before[key][1])
+        self.assertEqual(self.check('--locks').json['unprotected'], 0)
+
     def test_what_only_pretends_is_refused(self):
         self.ask('PUT', self.bucket)  # without object lock
         error = self.init('--lock', '1d', expect=1).err
