@@ -91,5 +91,20 @@ TEST_F(ThiefTest, FragmentsOfOtherTiersNameNothing) {
     EXPECT_EQ(wrong_with(test_, expected_), "");
 }
 
+TEST_F(ThiefTest, FencesThatNoPrunerHasMadeHideNothing) {
+    for (int i = 0; i < 6; ++i) back_up();
+    const auto points = test_.repository->points(std::nullopt).value();
+    for (const PointInfo& point : points) {
+        add("fences/" + point.record.session.hex(), Bytes());
+        if (dice_() % 2 == 0) add("fences/" + SessionId::random(test_.random).hex(), read("config"));
+    }
+    test_.open();
+    const auto now = test_.repository->points(std::nullopt).value();
+    EXPECT_EQ(now.size(), expected_.size());
+    for (const PointInfo& point : now) EXPECT_FALSE(point.is_unverified);
+    prune(test_);
+    EXPECT_EQ(wrong_point(test_, expected_), "");
+}
+
 }  // namespace
 }  // namespace holdfast

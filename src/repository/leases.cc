@@ -228,6 +228,21 @@ Result<std::set<SessionId>> list_fences(Storage& storage) {
     return sessions;
 }
 
+Result<std::set<SessionId>> list_fences_of_pruners(Repository& repository) {
+    HF_TRY(const auto all, list_fences(repository.storage()));
+    if (repository.keyring().role() == KeyRole::writer) return all;
+    const std::vector<SessionId> sessions(all.begin(), all.end());
+    std::set<SessionId> fenced;
+    const auto ask = [&](const SessionId& session) { return fence_time(repository, session); };
+    const auto take = [&](const SessionId& session, const Result<std::optional<TimeNs>>& time) -> Status {
+        if (!time.ok()) return time.error();
+        if (*time) fenced.insert(session);
+        return {};
+    };
+    HF_TRY_STATUS(ask_for_each(repository.storage(), std::span<const SessionId>(sessions), ask, take));
+    return fenced;
+}
+
 Status remove_fence(Repository& repository, const SessionId& session) {
     return repository.storage().remove(fence_name(session));
 }

@@ -74,6 +74,8 @@ class Lease {
 
 // Sessions that a pruner took for dead: few, as a rule.
 Result<std::set<SessionId>> list_fences(Storage& storage);
+// Those that a pruner has put there, as far as this key can tell: a write-only client takes them all.
+Result<std::set<SessionId>> list_fences_of_pruners(Repository& repository);
 // Whether there was none before.
 Result<bool> put_fence(Repository& repository, const SessionId& session);
 Status remove_fence(Repository& repository, const SessionId& session);

@@ -177,7 +177,7 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
         for (const Container& container : fragment->containers())
             if (container.header.is_claim()) claims.insert(container.header.object);
     }
-    HF_TRY(marks.fenced, list_fences(*storage_));
+    HF_TRY(marks.fenced, list_fences_of_pruners(*this));
     std::vector<ObjectInfo> unfolded;
     for (const ObjectInfo& info : objects) {
         const auto name = parse_point_name(info.name);
@@ -244,7 +244,7 @@ Result<std::vector<PointInfo>> Repository::own_points(const SourceId& source) {
     if (own_ == nullptr) return result;
     HF_TRY(Marks marks, list_marks(*storage_));
     HF_TRY(auto objects, list_objects(*storage_, points_prefix(source)));
-    HF_TRY(marks.fenced, list_fences(*storage_));
+    HF_TRY(marks.fenced, list_fences_of_pruners(*this));
     std::erase_if(objects, [this](const ObjectInfo& info) {
         const auto name = parse_point_name(info.name);
         return !name || !own_->key(name->id);
