@@ -7,8 +7,8 @@
 #include <stop_token>
 #include <string>
 
-#include "base/unique_fd.h"
 #include "api/repository_access.h"
+#include "base/unique_fd.h"
 #include "config/config.h"
 #include "s3/s3_client.h"
 

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "repository/lock_check.h"
+#include "repository/lock_notes.h"
 #include "repository/locks.h"
 #include "repository/prune.h"
 #include "support/model_backup.h"
@@ -147,6 +148,35 @@ TEST_F(LocksTest, AnUnchangedSourceExtendsOnceAGeneration) {
     ModelSource source(tree_);
     test_.backup(source, BackupType::incremental);
     EXPECT_GT(extended(), 0u);
+}
+
+// What two processes write of one source.
+TEST(LockNotesTest, NothingIsSaidOfALaterTimeThanItWasLockedFor) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.path() + "/locks/source";
+    SeededRandom random(7);
+    const auto point = [&random] { return RestorePointId::random(random); };
+    const RestorePointId first = point(), second = point(), third = point();
+    LockNotes notes = LockNotes::load(path, 0, 10 * day);
+    notes.reset(9 * day);
+    notes.add_point(first);
+    notes.keep();
+    LockNotes older = LockNotes::load(path, day, 10 * day), newer = older;
+    EXPECT_TRUE(older.has_point(first));
+    newer.reset(11 * day);
+    newer.add_point(second);
+    newer.keep();
+    older.add_point(third);
+    older.keep();
+    const LockNotes now = LockNotes::load(path, 2 * day, 10 * day);
+    EXPECT_TRUE(now.has_point(second));
+    EXPECT_FALSE(now.has_point(third));
+    // Due, and due later than can be.
+    EXPECT_FALSE(LockNotes::load(path, 11 * day, 10 * day).has_point(second));
+    EXPECT_FALSE(LockNotes::load(path, day / 2, 10 * day).has_point(second));
+    // Torn.
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 3);
+    EXPECT_FALSE(LockNotes::load(path, 2 * day, 10 * day).has_point(second));
 }
 
 TEST_F(LocksTest, ALostCacheExtendsOnceMoreAndNothingElse) {

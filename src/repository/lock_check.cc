@@ -29,7 +29,8 @@ struct Promise {
 std::vector<Promise> promises_of(const std::vector<PointInfo>& points, TimeNs period, TimeNs now) {
     std::vector<Promise> promises;
     for (const PointInfo& point : points) {
-        if (point.record.is_partial || point.is_damaged || point.record.finished > now) continue;
+        // Nobody was told of one that is not verified.
+        if (point.record.is_partial || point.is_damaged || point.is_unverified || point.record.finished > now) continue;
         if (now - point.record.finished < period)
             promises.push_back({&point, point.is_claim ? now : point.record.finished + period});
     }

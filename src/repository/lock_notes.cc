@@ -1,6 +1,7 @@
 #include "repository/lock_notes.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <charconv>
 
@@ -29,11 +30,12 @@ bool read_id(std::string_view text, std::set<Id>& ids) {
 }  // namespace
 
 LockNotes LockNotes::load(std::string path, TimeNs now, TimeNs generation) {
-    LockNotes notes;
-    notes.path_ = std::move(path);
-    if (notes.path_.empty()) return notes;
-    const auto data = read_file(notes.path_, max_file_bytes);
-    if (!data.ok()) return notes;
+    LockNotes none;
+    none.path_ = std::move(path);
+    if (none.path_.empty()) return none;
+    const auto data = read_file(none.path_, max_file_bytes);
+    if (!data.ok()) return none;
+    LockNotes notes = none;
     std::string_view rest = as_text(*data);
     bool is_sound = rest.ends_with('\n');
     for (bool is_first = true; is_sound && !rest.empty(); is_first = false) {
@@ -42,12 +44,13 @@ LockNotes LockNotes::load(std::string path, TimeNs now, TimeNs generation) {
         if (is_first) {
             const auto due = parse_due(line);
             is_sound = due && now < *due && *due - now <= generation;
+            notes.first_line_ = std::string(line) + '\n';
         } else {
             is_sound = notes.read(line);
         }
     }
-    if (is_sound) notes.is_new_ = false;
-    else notes.objects_.clear(), notes.points_.clear(), notes.sessions_.clear();
+    if (!is_sound) return none;
+    notes.is_new_ = false;
     return notes;
 }
 
@@ -64,15 +67,19 @@ void LockNotes::reset(TimeNs due) {
     points_.clear();
     sessions_.clear();
     is_new_ = true;
-    added_ = std::to_string(due) + '\n';
+    first_line_ = std::to_string(due) + '\n';
+    added_ = first_line_;
 }
 
 void LockNotes::add_object(const ObjectId& object) {
     if (objects_.insert(object).second) note(object_kind, object.hex());
 }
 
-void LockNotes::add_point(const RestorePointId& point, const SessionId& session) {
+void LockNotes::add_session(const SessionId& session) {
     if (sessions_.insert(session).second) note(session_kind, session.hex());
+}
+
+void LockNotes::add_point(const RestorePointId& point) {
     if (points_.insert(point).second) note(point_kind, point.hex());
 }
 
@@ -86,8 +93,12 @@ void LockNotes::keep() {
     if (is_new_) {
         if (!make_directories(path_.substr(0, path_.rfind('/')), 0700).ok()) return;
         (void)replace_file(path_, as_bytes(added_), 0600).ok();
-    } else if (const auto file = open_file(path_, O_WRONLY | O_APPEND); file.ok()) {
-        (void)write_all(file->get(), as_bytes(added_), path_.c_str()).ok();
+    } else if (const auto file = open_file(path_, O_RDWR | O_APPEND); file.ok()) {
+        // What is due later must not be said of what was locked for less.
+        std::string line(first_line_.size(), '\0');
+        const ssize_t got = ::pread(file->get(), line.data(), line.size(), 0);
+        if (got == static_cast<ssize_t>(line.size()) && line == first_line_)
+            (void)write_all(file->get(), as_bytes(added_), path_.c_str()).ok();
     }
     is_new_ = false;
     added_.clear();

@@ -29,9 +29,10 @@ class LockNotes {
         return objects_.contains(object) || points_.contains(object) || sessions_.contains(session);
     }
     void add_object(const ObjectId& object);
-    // With what its session has stored.
-    void add_point(const RestorePointId& point, const SessionId& session);
-    // Writes what was added. What cannot be written is not known the next time.
+    void add_point(const RestorePointId& point);
+    // All that it has stored. Only of a session of this process: a point of another one may name any.
+    void add_session(const SessionId& session);
+    // Writes what was added, unless another process has begun anew meanwhile. What cannot be written is not known the next time.
     void keep();
 
   private:
@@ -39,6 +40,7 @@ class LockNotes {
     void note(char kind, const std::string& id);
 
     std::string path_;
+    std::string first_line_;  // when it is due
     bool is_new_ = true;
     std::string added_;  // lines
     std::set<ObjectId> objects_;

@@ -116,7 +116,8 @@ Status extend_locks(Repository& repository, const RestorePointId& point, const R
         notes.add_object(id);
     }
     HF_TRY_STATUS(extend_all(*retention, names, retention->now() + rules.period + rules.generation));
-    notes.add_point(point, record.session);
+    notes.add_point(point);
+    if (taken != nullptr) notes.add_session(record.session);
     notes.keep();
     return {};
 }
