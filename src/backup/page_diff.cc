@@ -51,7 +51,7 @@ Result<bool> PageDiff::equals_stored(const Run& run,
     }
     if (!it->second.has(start, page.size())) return false;
     return std::equal(page.begin(), page.end(),
-                      it->second.bytes.begin() + static_cast<std::ptrdiff_t>(start));
+                      it->second.bytes.begin() + start);
 }
 
 Result<bool> PageDiff::is_unchanged(const Run& run,

@@ -199,11 +199,18 @@ void FrameCipher::seal(std::uint64_t frame, FrameRole role, Bytes& content) {
 }
 
 Result<Bytes> FrameCipher::open(std::uint64_t frame, FrameRole role, ByteSpan stored) {
-    if (!aead_) return Bytes(stored.begin(), stored.end());
-    if (stored.size() < aead_tag_bytes) return bad("frame too short");
-    Bytes plain(stored.size() - aead_tag_bytes);
-    HF_TRY_STATUS(aead_->open(frame, associated_data(frame, role), stored, plain));
+    Bytes plain(stored.size() - std::min(stored.size(), overhead_bytes()));
+    HF_TRY_STATUS(open(frame, role, stored, plain));
     return plain;
+}
+
+Result<MutableByteSpan> FrameCipher::open(std::uint64_t frame, FrameRole role, ByteSpan stored, MutableByteSpan out) {
+    if (stored.size() < overhead_bytes()) return bad("frame too short");
+    if (out.size() < stored.size() - overhead_bytes()) return bad("frame too long");
+    out = out.first(stored.size() - overhead_bytes());
+    if (aead_) HF_TRY_STATUS(aead_->open(frame, associated_data(frame, role), stored, out));
+    else std::copy(stored.begin(), stored.end(), out.begin());
+    return out;
 }
 
 Digest key_commitment(const SecretKey& object_key, const ObjectId& object) {

@@ -120,6 +120,9 @@ class FrameCipher {
     void seal(std::uint64_t frame, FrameRole role, Bytes& content);
     // Errors: corrupt.
     Result<Bytes> open(std::uint64_t frame, FrameRole role, ByteSpan stored);
+    // Into memory of the caller's, as much as the frame needs of it; returns that part. Errors: corrupt, also when `out` is
+    // too small.
+    Result<MutableByteSpan> open(std::uint64_t frame, FrameRole role, ByteSpan stored, MutableByteSpan out);
 
   private:
     Bytes associated_data(std::uint64_t frame, FrameRole role) const;

@@ -192,7 +192,7 @@ Status ChunkMarker::mark_entry(const Entry& entry) {
 }
 
 Status ChunkMarker::mark_node(const ChunkId& id) {
-    HF_TRY(const Bytes node, chunks_.read(id, ChunkPurpose::node));
+    HF_TRY(const RawBytes node, chunks_.read(id, ChunkPurpose::node));
     HF_TRY(const NodeType type, node_type(node));
     switch (type) {
         case NodeType::directory_leaf: {

@@ -81,7 +81,7 @@ Result<LocatedChunk> ChunkReader::locate(const ChunkId& id,
     return index_.locate(id, part, without);
 }
 
-Result<Bytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
+Result<RawBytes> ChunkReader::read(const ChunkId& id, ChunkPurpose purpose) {
     HF_TRY(ChunkContent content, read_part(id, purpose, whole_chunk));
     return std::move(content.bytes);
 }
@@ -120,11 +120,11 @@ Result<ChunkContent> ChunkReader::read_part(const ChunkId& id,
 namespace {
 
 // Room for the first `frames` frames.
-Result<Bytes> buffer_for(const ChunkLocation& location, std::size_t frames) {
+Result<RawBytes> buffer_for(const ChunkLocation& location, std::size_t frames) {
     std::uint64_t stored_bytes = 0;
     for (std::size_t i = 0; i < frames; ++i) stored_bytes += location.frame_bytes[i];
     if (stored_bytes > 2ull * max_chunk_bytes) return bad(location.id, "stored size");
-    return Bytes(static_cast<std::size_t>(stored_bytes));
+    return RawBytes(static_cast<std::size_t>(stored_bytes));
 }
 
 }  // namespace
@@ -138,8 +138,8 @@ Status ChunkReader::read_from(const Container& container, std::uint64_t offset, 
     }
 }
 
-Result<Bytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t frames) {
-    HF_TRY(Bytes stored, buffer_for(chunk.location, frames));
+Result<RawBytes> ChunkReader::read_stored(const LocatedChunk& chunk, std::size_t frames) {
+    HF_TRY(RawBytes stored, buffer_for(chunk.location, frames));
     HF_TRY_STATUS(read_from(chunk.container, chunk.location.offset, stored));
     return stored;
 }
@@ -156,8 +156,8 @@ Status ChunkReader::open_mender(const std::string& name, std::uint64_t object_by
     return mendable_;
 }
 
-Result<Bytes> ChunkReader::read_mended(const LocatedChunk& chunk, std::size_t frames) {
-    HF_TRY(Bytes stored, buffer_for(chunk.location, frames));
+Result<RawBytes> ChunkReader::read_mended(const LocatedChunk& chunk, std::size_t frames) {
+    HF_TRY(RawBytes stored, buffer_for(chunk.location, frames));
     const std::string name = container_name(chunk.container);
     HF_TRY(const ObjectInfo info, storage_.head(name));
     const std::lock_guard lock(mender_mutex_);
@@ -169,7 +169,7 @@ Result<Bytes> ChunkReader::read_mended(const LocatedChunk& chunk, std::size_t fr
 template <typename Open>
 auto ChunkReader::open_stored(const LocatedChunk& chunk, std::size_t frames, const Open& open)
     -> decltype(open(ByteSpan{})) {
-    const auto opened = [&](const Result<Bytes>& stored) -> decltype(open(ByteSpan{})) {
+    const auto opened = [&](const Result<RawBytes>& stored) -> decltype(open(ByteSpan{})) {
         if (!stored.ok()) return stored.error();
         return open(*stored);
     };
@@ -188,7 +188,7 @@ Result<ChunkContent> ChunkReader::read(const LocatedChunk& chunk) {
 void ChunkReader::read_span(std::span<const LocatedChunk> chunks, const TakeStored& take) {
     const std::uint64_t begin = chunks.front().location.offset;
     const ChunkLocation& last = chunks.back().location;
-    Bytes stored(static_cast<std::size_t>(last.offset + last.stored_bytes() - begin));
+    RawBytes stored(static_cast<std::size_t>(last.offset + last.stored_bytes() - begin));
     const Status read = read_from(chunks.front().container, begin, stored);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
         const ChunkLocation& location = chunks[i].location;
@@ -241,26 +241,28 @@ Result<EncodedChunk> ChunkReader::unseal_frames(const LocatedChunk& chunk, ByteS
     return result;
 }
 
-Result<Bytes> ChunkReader::unseal(const LocatedChunk& chunk,
+Result<RawBytes> ChunkReader::unseal(const LocatedChunk& chunk,
                                   ByteSpan stored,
                                   ChunkHeader& header) {
     const ChunkLocation& location = chunk.location;
     HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
-    Bytes content(location.raw_bytes);
+    RawBytes content(location.raw_bytes);
     const std::size_t frame_raw = location.frame_log2 == 0 ? location.raw_bytes
                                                            : std::size_t{1} << location.frame_log2;
+    if (location.frame_bytes.empty()) return bad(location.id, "no frames");
+    RawBytes memory(*std::max_element(location.frame_bytes.begin(), location.frame_bytes.end()));
     std::size_t offset = 0, stored_offset = 0;
     for (std::size_t i = 0; i < location.frame_bytes.size(); ++i) {
-        HF_TRY(const Bytes plain,
+        HF_TRY(const ByteSpan plain,
                cipher.open(location.first_frame + i, FrameRole::chunk,
-                           stored.subspan(stored_offset, location.frame_bytes[i])));
+                           stored.subspan(stored_offset, location.frame_bytes[i]), memory));
         stored_offset += location.frame_bytes[i];
         ByteReader in(plain);
         if (i == 0) {
             HF_TRY(header, decode_chunk_header(in, location.raw_bytes));
         }
         const std::size_t raw = std::min(frame_raw, content.size() - offset);
-        HF_TRY_STATUS(decompress(ByteSpan(plain).subspan(in.position()),
+        HF_TRY_STATUS(decompress(plain.subspan(in.position()),
                                  MutableByteSpan(content).subspan(offset, raw)));
         offset += raw;
     }

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "base/raw_bytes.h"
 #include "format/chunk.h"
 #include "repository/index.h"
 #include "repository/object_io.h"
@@ -14,7 +15,7 @@ namespace holdfast {
 // A chunk's raw bytes, proven by its id. What is absent are zeros.
 struct ChunkContent {
     ChunkHeader header;
-    Bytes bytes;
+    RawBytes bytes;
     std::vector<ChunkRange> absent;
 
     // Whether all of `part` is in it. It may reach beyond the end: then it is not.
@@ -44,7 +45,7 @@ class ChunkReader {
 
     // The whole content, its id verified (of fingerprints, whose id derives from another chunk's: the
     // seal only). Errors: not_found (no such chunk or object), corrupt, frozen.
-    Result<Bytes> read(const ChunkId& id, ChunkPurpose purpose);
+    Result<RawBytes> read(const ChunkId& id, ChunkPurpose purpose);
     // As much as a place has that has `part`. Errors: as read.
     Result<ChunkContent> read_part(const ChunkId& id, ChunkPurpose purpose, const ChunkRange& part);
     // What this place has. Errors: as read.
@@ -68,15 +69,15 @@ class ChunkReader {
                                 const ChunkRange& part,
                                 const Index::Containers& without);
     Status read_from(const Container& container, std::uint64_t offset, MutableByteSpan out);
-    Result<Bytes> read_stored(const LocatedChunk& chunk, std::size_t frames);
+    Result<RawBytes> read_stored(const LocatedChunk& chunk, std::size_t frames);
     // What `open` makes of the first `frames` frames as they are stored, or else of what parity gives back.
     template <typename Open>
     auto open_stored(const LocatedChunk& chunk, std::size_t frames, const Open& open)
         -> decltype(open(ByteSpan{}));
     Status open_mender(const std::string& name, std::uint64_t object_bytes);
-    Result<Bytes> read_mended(const LocatedChunk& chunk, std::size_t frames);
+    Result<RawBytes> read_mended(const LocatedChunk& chunk, std::size_t frames);
     Result<FrameCipher> cipher_of(const Container& container);
-    Result<Bytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
+    Result<RawBytes> unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header);
     Result<SecretKey> object_key(const EnvelopeHeader& header);
 
     Storage& storage_;

@@ -329,7 +329,7 @@ Result<bool> Repair::fetch(const ChunkId& id, const ChunkRange& part, std::set<C
     HF_TRY(const LocatedChunk chunk, located);
     const auto content = reader->read(chunk);
     if (!content.ok() && is_damage(content.error())) return false;
-    HF_TRY_STATUS(content);
+    if (!content.ok()) return content.error();
     if (!done.insert(id).second || options_.dry_run) return true;
     HF_TRY(EncodedChunk frames, reader->read_frames(chunk));
     HF_TRY_STATUS(session_->append(std::move(frames)));

@@ -37,7 +37,7 @@ Status DirectoryCursor::seek(std::string_view name) {
 Status DirectoryCursor::descend(const ChildRef& child, std::uint8_t height) {
     ChildRef next = child;
     for (;;) {
-        HF_TRY(const Bytes node, chunks_->read(next.id, ChunkPurpose::node));
+        HF_TRY(const RawBytes node, chunks_->read(next.id, ChunkPurpose::node));
         HF_TRY(const NodeType type, node_type(node));
         if (type == NodeType::directory_leaf) {
             if (height > 1 && height <= max_height) return bad("a leaf too high");
@@ -88,7 +88,7 @@ Status visit_extents(ChunkReader& chunks,
                      std::uint8_t height,
                      std::uint64_t expected,
                      const std::function<Status(const Run&)>& visit) {
-    HF_TRY(const Bytes node, chunks.read(id, ChunkPurpose::node));
+    HF_TRY(const RawBytes node, chunks.read(id, ChunkPurpose::node));
     HF_TRY(const NodeType type, node_type(node));
     std::uint64_t total = 0;
     if (type == NodeType::extent_leaf) {
