@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "base/backoff.h"
 #include "base/bounded_queue.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/descriptor_limit.h"
 #include "base/file_io.h"
 #include "base/mapped_file.h"
 #include "base/quantity.h"
@@ -81,6 +83,25 @@ TEST(ClockTest, Rfc3339RoundTrip) {
               "2026-11-22T08:00:00Z");
     for (const char* text : {"", "yesterday", "2026-13-01", "2026-11-22T25:00:00Z", "2026-11-22x"})
         EXPECT_FALSE(parse_rfc3339(text).ok()) << text;
+}
+
+TEST(DescriptorLimitTest, TheTableIsAsLargeAsItWasAskedFor) {
+    const auto table_size = [] {
+        std::ifstream status("/proc/self/status");
+        for (std::string word; status >> word;)
+            if (word == "FDSize:") {
+                std::size_t size = 0;
+                status >> size;
+                return size;
+            }
+        return std::size_t{0};
+    };
+    ASSERT_LT(table_size(), 900u);
+    reserve_descriptors(900);
+    EXPECT_GE(table_size(), 900u);
+    const std::size_t limit = raise_descriptor_limit(0);
+    reserve_descriptors(limit + 1);  // as many as there may be
+    EXPECT_GE(table_size(), std::min<std::size_t>(limit, 900));
 }
 
 TEST(WorkerPoolTest, RunsEverythingBeforeItIsGone) {

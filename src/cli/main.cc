@@ -39,6 +39,8 @@ int main(int argc, char** argv) {
     if (!occupy_standard_descriptors()) return 1;
     // Every open directory of a deep tree takes one: all that this process may have.
     static_cast<void>(holdfast::raise_descriptor_limit(1u << 20));
+    // What a restore has open while it begins: it would wait five times for the table to grow, with idle processors.
+    holdfast::reserve_descriptors(2048);
     bound_allocator();
     // Signals go to one thread that waits for them; all others block them.
     sigset_t signals;
