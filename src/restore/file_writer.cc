@@ -116,6 +116,7 @@ Result<std::uint64_t> FileWriter::data(std::uint64_t offset, ByteSpan content) {
     // The kernel lets one thread at a time write to a file, and the others spin: here they sleep.
     std::lock_guard lock(writing_);
     HF_TRY_STATUS(blocks_.write(offset, content, entry_.name.c_str()));
+    written_end_ = std::max(written_end_, offset + content.size());
     return std::uint64_t{content.size()};
 }
 
@@ -161,6 +162,8 @@ Status FileWriter::empty(RunKind kind, std::uint64_t offset, std::uint64_t bytes
 Status FileWriter::complete_content() {
     std::lock_guard lock(mutex_);
     HF_TRY_STATUS(open());
+    // A new file, written to its end. Nobody else writes to it any more: this was the last piece.
+    if (is_new_ && written_end_ == entry_.metadata.size) return {};
     struct stat info{};
     const auto size = static_cast<off_t>(entry_.metadata.size);
     if (::fstat(fd_.get(), &info) != 0) return Error::from_errno(errno, path());
@@ -175,7 +178,8 @@ Status FileWriter::complete_metadata() {
     std::lock_guard lock(mutex_);
     struct stat info{};
     if (::fstat(fd_.get(), &info) != 0) return Error::from_errno(errno, path());
-    HF_TRY_STATUS(apply_metadata(fd_.get(), info, entry_.metadata));
+    const auto has = is_new_ && !directory_->gives_acl() ? OtherXattrs::none : OtherXattrs::possible;
+    HF_TRY_STATUS(apply_metadata(fd_.get(), info, entry_.metadata, has));
     fd_.reset();
     return {};
 }

@@ -68,6 +68,7 @@ class FileWriter {
     std::mutex writing_;
     WholeBlocks blocks_;  // guarded by writing_ once the file is open
     UniqueFd fd_;
+    std::uint64_t written_end_ = 0;  // of what has been written to a new file; guarded by writing_
     bool is_new_ = false;    // made here
     bool in_place_ = false;  // the file was there: what is equal is not written
 };

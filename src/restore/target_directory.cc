@@ -55,6 +55,15 @@ Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_root(
         new TargetDirectory(std::move(fd), nullptr, path, kept));
 }
 
+bool TargetDirectory::gives_acl() const {
+    if (acl_ == Acl::unknown) {
+        const bool has_none = ::fgetxattr(fd_.get(), "system.posix_acl_default", nullptr, 0) < 0 &&
+                              (errno == ENODATA || errno == ENOTSUP);
+        acl_ = has_none ? Acl::none : Acl::given;
+    }
+    return acl_ == Acl::given;
+}
+
 std::string TargetDirectory::path() const {
     return parent_ ? parent_->path() + '/' + name_ : name_;
 }
@@ -173,13 +182,13 @@ void remove_other_xattrs(int fd, const Metadata& metadata) {
 
 }  // namespace
 
-Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata) {
+Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata, OtherXattrs other) {
     // The owner first: a change of owner clears set-user-id bits and capabilities.
     const bool other_owner = now.st_uid != metadata.uid || now.st_gid != metadata.gid;
     if (is_privileged() && other_owner && ::fchown(fd, metadata.uid, metadata.gid) != 0)
         return Error::from_errno(errno, "owner");
     Status problem;
-    remove_other_xattrs(fd, metadata);
+    if (other == OtherXattrs::possible) remove_other_xattrs(fd, metadata);
     for (const ExtendedAttribute& attribute : metadata.xattrs) {
         if (::fsetxattr(fd, attribute.name.c_str(), attribute.value.data(), attribute.value.size(),
                         0) != 0 &&

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -35,6 +36,9 @@ class TargetDirectory {
     int fd() const { return fd_.get(); }
     // Whether another file system, or another place of one, is mounted here.
     bool is_mount_point() const;
+    // Whether what is made in it gets an ACL of the directory's. Asked of the kernel once: a restore gives directories their own
+    // ACLs when all in them is there.
+    bool gives_acl() const;
     // For messages.
     std::string path() const;
     // Of what has the name; free when nothing has.
@@ -55,6 +59,8 @@ class TargetDirectory {
     std::shared_ptr<TargetDirectory> parent_;
     const std::string name_;
     const KeptPlaces& kept_;
+    enum class Acl : std::uint8_t { unknown, given, none };
+    mutable std::atomic<Acl> acl_{Acl::unknown};
 };
 
 // What a restore says of the places that it leaves alone.
@@ -62,8 +68,10 @@ Error left_alone(const std::string& path);
 
 // Owner, mode, xattrs, times and attributes of what is open as `fd` (a file or directory) and is
 // `now`, in the order in which none undoes another. Without privilege the owner stays who restores.
+// Whether it may have xattrs that `metadata` has not, which are removed then.
 // Errors name what could not be set, not the path.
-Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata);
+enum class OtherXattrs : std::uint8_t { none, possible };
+Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata, OtherXattrs other = OtherXattrs::possible);
 // The same for what cannot be opened: links, devices, FIFOs, sockets.
 Status apply_metadata_at(const TargetDirectory& directory,
                          const std::string& name,

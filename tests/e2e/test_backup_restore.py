@@ -236,6 +236,19 @@ class BackupRestore(E2E):
         self.assertIn('system.posix_acl_access', os.listxattr(file))
         self.round_trip()
 
+    @needs_tool('setfacl')
+    def test_no_acl_of_the_targets_stays(self):
+        self.write('file', 'x', mode=0o640)
+        self.write('dir/file', 'x' * 100_000, mode=0o640)
+        self.write('empty', '')
+        os.mkdir(self.path('target'))
+        self.tool('setfacl', '-m', 'd:u:12345:rwx,d:g:54321:r', self.path('target'))
+        self.backup()
+        self.restore('latest', self.path('target'), '--verify')
+        for name in ('file', 'dir', 'dir/file', 'empty'):
+            self.assertEqual([], os.listxattr(self.path('target', name)), name)
+        self.assertEqual(0o640, os.stat(self.path('target', 'dir/file')).st_mode & 0o7777)
+
     @needs_root
     @needs_tool('setcap')
     def test_capabilities(self):
