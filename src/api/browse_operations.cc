@@ -47,7 +47,7 @@ Result<ShowResponse> show(const PointRequest& request) {
 }
 
 Status ls(const PointRequest& request, Recursion recursion, const EntryVisitor& visit) {
-    HF_TRY(const auto repository, open_repository(request.access));
+    HF_TRY(const auto repository, open_to_read_point(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point_to_read(*repository, wanted.point, request.filter));
@@ -110,7 +110,7 @@ Result<std::unique_ptr<FilesSource>> open_live(const DiffRequest& request,
 }  // namespace
 
 Status diff(const DiffRequest& request, const DiffVisitor& visit) {
-    HF_TRY(const auto repository, open_repository(request.access));
+    HF_TRY(const auto repository, open_to_read_point(request.access));
     const PointPath first_path = parse_point_path(request.first);
     HF_TRY(const PointInfo first,
            select_point_to_read(*repository, first_path.point, request.filter));
@@ -128,7 +128,7 @@ Status diff(const DiffRequest& request, const DiffVisitor& visit) {
 }
 
 Status cat(const PointRequest& request, const std::function<Status(ByteSpan)>& write) {
-    HF_TRY(const auto repository, open_repository(request.access));
+    HF_TRY(const auto repository, open_to_read_point(request.access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point_to_read(*repository, wanted.point, request.filter));

@@ -257,7 +257,9 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
     return std::move(made).error();
 }
 
-Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access) {
+namespace {
+
+Result<std::unique_ptr<Repository>> open_for(const ResolvedAccess& access, Repository::OpenFor purpose) {
     auto storage = open_storage(access.repository, OpenMode::existing, access.storage);
     if (!storage.ok()) {
         if (storage.error().code() == ErrorCode::not_found)
@@ -266,7 +268,22 @@ Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access
     }
     HF_TRY(const Unlock unlock, find_unlock(access, **storage));
     return Repository::open(std::move(storage).value(), unlock, access.cache_directory,
-                            system_clock(), system_random());
+                            system_clock(), system_random(), purpose);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access) {
+    return open_for(access, Repository::OpenFor::anything);
+}
+
+Result<std::unique_ptr<Repository>> open_to_read_point(const ResolvedAccess& access) {
+    return open_for(access, Repository::OpenFor::reading_a_point);
+}
+
+Result<std::unique_ptr<Repository>> open_to_read_point(const AccessRequest& request) {
+    HF_TRY(const ResolvedAccess access, resolve_access(request));
+    return open_to_read_point(access);
 }
 
 Result<std::unique_ptr<Repository>> open_repository(const AccessRequest& request) {

@@ -83,6 +83,9 @@ Result<InitResponse> init_repository(const ResolvedAccess& access,
 // Errors: not_found (no repository), wrong_key, unsupported, corrupt.
 Result<std::unique_ptr<Repository>> open_repository(const ResolvedAccess& access);
 Result<std::unique_ptr<Repository>> open_repository(const AccessRequest& request);
+// The same, for who then calls select_point_to_read().
+Result<std::unique_ptr<Repository>> open_to_read_point(const ResolvedAccess& access);
+Result<std::unique_ptr<Repository>> open_to_read_point(const AccessRequest& request);
 
 // "HFRK-" and 17 groups of four digits, the last a checksum; blanks and case do not matter.
 std::string format_recovery_key(const SecretKey& secret);

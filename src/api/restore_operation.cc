@@ -219,7 +219,7 @@ Result<RestoreResponse> restore(const RestoreRequest& request,
     if (request.verify) options.verification = Verification::read_back;
     if (request.dry_run) options.mode = RestoreOptions::Mode::dry_run;
     HF_TRY(const ResolvedAccess access, resolve_access(request.access));
-    HF_TRY(const auto repository, open_repository(access));
+    HF_TRY(const auto repository, open_to_read_point(access));
     const PointPath wanted = parse_point_path(request.point);
     HF_TRY(const PointInfo point,
            select_point_to_read(*repository, wanted.point, request.filter));

@@ -47,17 +47,17 @@ struct Marks {
 
 // Before the points are listed: a prune removes those first. Without fences, which are listed after the points: who
 // stores a point after he was fenced must not pass for one that was not.
-Result<Marks> list_marks(Storage& storage) {
+Result<Marks> list_marks(Storage& storage, ListingsAhead& ahead) {
+    HF_TRY(const auto objects, ahead.take(storage, "marks/"));
     Marks marks;
-    HF_TRY_STATUS(storage.list("marks/", [&](const ObjectInfo& info) {
+    for (const ObjectInfo& info : objects) {
         // marks/<32>/<kind>
         const auto id = RestorePointId::from_hex(info.name.substr(6, 32));
         if (id && info.name.ends_with(deleted_suffix)) marks.deleted.insert(*id);
         if (id && info.name.ends_with(held_suffix)) marks.held.insert(*id);
         if (id && info.name.ends_with(verified_suffix)) marks.verified.insert(*id);
         if (id && info.name.ends_with(incomplete_suffix)) marks.incomplete.insert(*id);
-        return true;
-    }));
+    }
     return marks;
 }
 
@@ -143,6 +143,13 @@ Result<PointInfo> Repository::read_point_or_damage(const ObjectInfo& info, const
         info, name, read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point));
 }
 
+// What goes wrong, who reads it is told.
+void Repository::fetch_point(const ObjectInfo& info) {
+    constexpr std::uint64_t most_bytes = 4 * CachedStorage::block_bytes;
+    if (purpose_ == OpenFor::reading_a_point && cache_ != nullptr && info.bytes <= most_bytes)
+        (void)cache_->fetch(info.name, info.bytes).ok();
+}
+
 Result<Repository::ReadPoints> Repository::read_points(std::span<const ObjectInfo> objects) {
     ReadPoints points;
     HF_TRY_STATUS(read_point_ends(objects, [&](const ObjectInfo& info, const Result<ObjectEnd>& end) -> Status {
@@ -164,7 +171,7 @@ Status Repository::check_reader() const {
 
 Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source) {
     HF_TRY_STATUS(check_reader());
-    HF_TRY(Marks marks, list_marks(*storage_));
+    HF_TRY(Marks marks, list_marks(*storage_, ahead_));
     // Folded points are known from the index, which is cached; others are read one by one.
     HF_TRY(const auto objects, list_objects(*storage_, points_prefix(source)));
     HF_TRY_STATUS(index_after(source ? nullptr : &objects));
@@ -211,13 +218,14 @@ Result<std::vector<PointInfo>> Repository::points(std::optional<SourceId> source
 Result<std::vector<PointInfo>> Repository::latest(
     std::optional<SourceId> source, const std::function<Choice(const PointInfo&)>& choose) {
     HF_TRY_STATUS(check_reader());
-    HF_TRY(const Marks marks, list_marks(*storage_));
+    HF_TRY(const Marks marks, list_marks(*storage_, ahead_));
     std::vector<PointInfo> taken;
     std::optional<SourceId> done;
     // Names are sorted newest first within a source.
     const auto visit = [&](const ObjectInfo& info) -> Status {
         const auto name = parse_point_name(info.name);
         if (!name || done == name->source) return {};
+        fetch_point(info);
         auto read = read_point_or_damage(info, *name);
         if (!read.ok() && read.error().code() == ErrorCode::not_found) return {};
         if (!read.ok()) return read.error();
@@ -242,7 +250,7 @@ Result<std::vector<PointInfo>> Repository::own_points(const SourceId& source) {
     HF_CHECK(keyring_->role() == KeyRole::writer);
     std::vector<PointInfo> result;
     if (own_ == nullptr) return result;
-    HF_TRY(Marks marks, list_marks(*storage_));
+    HF_TRY(Marks marks, list_marks(*storage_, ahead_));
     HF_TRY(auto objects, list_objects(*storage_, points_prefix(source)));
     HF_TRY(marks.fenced, list_fences_of_pruners(*this));
     std::erase_if(objects, [this](const ObjectInfo& info) {

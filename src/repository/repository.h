@@ -14,6 +14,7 @@
 #include "repository/clients.h"
 #include "repository/member_cache.h"
 #include "storage/cache/cached_storage.h"
+#include "storage/listings_ahead.h"
 
 namespace holdfast {
 
@@ -91,13 +92,17 @@ class Repository {
                                 const Clock& clock,
                                 Random& random,
                                 const RepositoryForm& form = {});
+    // What comes first. Who reads one restore point asks for marks, points, and the object of the point: far away the first two
+    // are asked for while the keys are, and all of a point of up to 4 MiB is with its end.
+    enum class OpenFor : std::uint8_t { anything, reading_a_point };
     // `cache_directory` may be empty: then nothing is cached on disk. Errors: not_found when there
     // is no repository, wrong_key, unsupported for a newer format, corrupt.
     static Result<std::unique_ptr<Repository>> open(std::unique_ptr<Storage> storage,
                                                     const Unlock& unlock,
                                                     const std::string& cache_directory,
                                                     const Clock& clock,
-                                                    Random& random);
+                                                    Random& random,
+                                                    OpenFor purpose = OpenFor::anything);
 
     Storage& storage() { return *storage_; }
     // For who has to know what is stored, not what was once read: nothing is taken from the local cache any more.
@@ -257,6 +262,8 @@ class Repository {
     Result<PointInfo> checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end);
     Result<PointInfo> point_or_damage(const ObjectInfo& info, const PointName& name, const Result<ObjectEnd>& end);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
+    // Has all of its object at hand, for who opened the repository to read it.
+    void fetch_point(const ObjectInfo& info);
     // Those that are gone are left out. Of objects with one id the one that is what its name says.
     using ReadPoints = std::unordered_map<RestorePointId, PointInfo, IdHash<RestorePointId>>;
     Result<ReadPoints> read_points(std::span<const ObjectInfo> objects);
@@ -275,6 +282,8 @@ class Repository {
 
     std::unique_ptr<Storage> storage_;
     std::unique_ptr<CachedStorage> cache_;
+    OpenFor purpose_ = OpenFor::anything;
+    ListingsAhead ahead_;
     const Clock& clock_;
     Random& random_;
     ConfigRecord config_;

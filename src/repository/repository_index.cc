@@ -183,7 +183,7 @@ Status Repository::load_index(const std::vector<ObjectInfo>* listed) {
     }
     std::vector<ObjectInfo> points;
     if (listed == nullptr) {
-        HF_TRY(points, list_objects(*storage_, "points/"));
+        HF_TRY(points, ahead_.take(*storage_, "points/"));
         listed = &points;
     }
     Loading loading;

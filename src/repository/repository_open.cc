@@ -167,10 +167,14 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<Storage> st
                                                      const Unlock& unlock,
                                                      const std::string& cache_directory,
                                                      const Clock& clock,
-                                                     Random& random) {
+                                                     Random& random,
+                                                     OpenFor purpose) {
     std::unique_ptr<Repository> repository(new Repository(std::move(storage), clock, random));
     Storage& store = *repository->storage_;
-    // None of the three needs another one: far away all are asked for at once.
+    repository->purpose_ = purpose;
+    // None of them needs another one: far away all are asked for at once.
+    if (purpose == OpenFor::reading_a_point)
+        for (const char* folder : {"marks/", "points/"}) repository->ahead_.begin(store, folder);
     auto own_slot = ask_at_once(store, [&] { return read_own_slot(store, unlock); });
     auto stored_epochs = ask_at_once(store, [&] { return read_key_epochs(store); });
     HF_TRY(repository->config_, read_config(store));

@@ -144,6 +144,45 @@ TEST(CachedStorageTest, WhatAnotherThreadFetchesIsWaitedFor) {
         });
 }
 
+TEST(CachedStorageTest, BlocksThatAreGoingToBeReadAreFetchedWithOneRequest) {
+    const TemporaryDirectory directory;
+    const auto inner = std::make_shared<MemoryStorage>();
+    Bytes data(2'500'000);
+    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+    for (const char* const name : {"points/s/a", "points/s/b", "data/s/a"})
+        ASSERT_TRUE(inner->put(name, data, Durability::none).ok());
+    std::map<std::string, int> requests;
+    const auto counted = counting(inner, requests);
+    const auto expect_all = [&data](CachedStorage& cached, const std::string& name) {
+        Bytes all(data.size());
+        ASSERT_TRUE(cached.read(name, 0, all).ok());
+        EXPECT_TRUE(all == data);
+    };
+    {
+        CachedStorage cached(*counted, directory.path());
+        ASSERT_TRUE(cached.fetch("points/s/a", data.size()).ok());
+        expect_all(cached, "points/s/a");
+        EXPECT_EQ(requests["read"], 1);
+        // What is there is not asked for again.
+        Bytes part(10);
+        ASSERT_TRUE(cached.read("points/s/b", CachedStorage::block_bytes, part).ok());
+        ASSERT_TRUE(cached.fetch("points/s/b", data.size()).ok());
+        ASSERT_TRUE(cached.fetch("points/s/a", data.size()).ok());
+        EXPECT_EQ(requests["read"], 3);
+        // A size that is not so, and what is not read by blocks.
+        ASSERT_TRUE(cached.fetch("points/s/a", 4 << 20).ok());
+        ASSERT_TRUE(cached.fetch("data/s/a", data.size()).ok());
+        EXPECT_EQ(requests["read"], 4);
+        EXPECT_EQ(cached.fetch("points/s/c", 100).error().code(), ErrorCode::not_found);
+        EXPECT_EQ(cached.read("points/s/c", 0, part).error().code(), ErrorCode::not_found);
+    }
+    const int before = requests["read"];
+    CachedStorage another_process(*counted, directory.path());
+    ASSERT_TRUE(another_process.fetch("points/s/b", data.size()).ok());
+    for (const char* const name : {"points/s/a", "points/s/b"}) expect_all(another_process, name);
+    EXPECT_EQ(requests["read"], before);
+}
+
 TEST(CachedStorageTest, WhatIsDamagedIsFetchedAgain) {
     const TemporaryDirectory directory;
     const auto inner = std::make_shared<MemoryStorage>();

@@ -160,6 +160,29 @@ class S3(S3World):
             self.restore('latest:dir1/new', self.path('one'), env={'HOLDFAST_CACHE_DIR': self.path('cold')})
             self.assertLessEqual(proxy.requests, 12)
 
+    def test_a_restore_waits_four_times(self):
+        """What does not need another answer is asked for at once: listings and keys; listings; index and point; data."""
+        self.init()
+        # A point of more than a block of the cache: small files are in it.
+        rng = random.Random(5)
+        for i in range(3000):
+            self.write('dir%02d/small%d' % (i % 50, i), rng.randbytes(500))
+        self.write('large', rng.randbytes(3_000_000))
+        self.settle()
+        self.backup()
+        in_points = self.run_program(['--json', 'usage']).json['folders']['points']['bytes']
+        self.assertTrue(1 << 20 < in_points < 4 << 20, in_points)
+        with Proxy(self.ceph.gateway_port, delay=0.2) as proxy:
+            self.use(proxy.port)
+            self.restore('latest', self.path('target'), env={'HOLDFAST_CACHE_DIR': self.path('cold')})
+            self.assertEqual(4, proxy.waits)
+            self.assertLessEqual(proxy.requests, 13)
+            proxy.reset()
+            self.restore('latest:large', self.path('one'), env={'HOLDFAST_CACHE_DIR': self.path('colder')})
+            self.assertEqual(4, proxy.waits)
+            self.assertLessEqual(proxy.requests, 12)
+        self.assert_trees_equal(self.source, self.path('target'))
+
     def test_a_lost_cache_is_made_again(self):
         self.init()
         self.fill()

@@ -81,12 +81,14 @@ async def relay_chunks(reader, writer):
 
 
 class Proxy:
-    """Runs in a thread of its own, as a context. `counts` are requests by method, `requests` in all."""
+    """Runs in a thread of its own, as a context. `counts` are requests by method, `requests` in all. `waits` is how many of
+    them were sent one after the other at least: each after the answer to another."""
 
     def __init__(self, target_port, port=0, delay=0.0, fault=None, log=None):
         self.target_port, self.port, self.delay, self.fault, self.log = target_port, port, delay, fault, log
         self.counts = collections.Counter()
         self.faults = collections.Counter()
+        self.waits = 0
         self.loop = asyncio.new_event_loop()
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -107,6 +109,7 @@ class Proxy:
     def reset(self):
         self.counts.clear()
         self.faults.clear()
+        self.waits = 0
 
     def run(self):
         asyncio.set_event_loop(self.loop)
@@ -136,6 +139,7 @@ class Proxy:
     async def exchange(self, head, reader, writer, server_reader, server_writer):
         method = head.first[0]
         self.counts[method] += 1
+        waits = self.waits + 1
         if self.log is not None:
             print(' '.join(head.first[:2]), head.headers.get('range', ''), head.length(), file=self.log, flush=True)
         if self.delay:
@@ -161,6 +165,7 @@ class Proxy:
         if fault == 'half listing' and 'list-type=2' in head.first[1]:
             return await self.halve(writer, server_reader)
         await self.answer(method, fault, writer, server_reader)
+        self.waits = max(self.waits, waits)
 
     async def halve(self, writer, server_reader):
         """Half of a listing, as if that were all of it."""

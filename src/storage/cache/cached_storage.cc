@@ -23,6 +23,9 @@ constexpr std::uint64_t bytes_between_looks = 64u << 20;
 bool is_of_blocks(const std::string& name) {
     return name.starts_with("meta/") || name.starts_with("points/");
 }
+std::string key_of(const std::string& name, std::uint64_t number) {
+    return name + '#' + std::to_string(number);
+}
 bool is_kept_whole(const std::string& name) {
     return name.starts_with("index/");
 }
@@ -130,7 +133,7 @@ void CachedStorage::remember(const std::string& key, const Block& block) {
     *oldest = {key, block, ++uses_};
 }
 
-Result<CachedStorage::Block> CachedStorage::fetch(const std::string& key, const std::string& name, std::uint64_t number) {
+Result<CachedStorage::Block> CachedStorage::read_block(const std::string& key, const std::string& name, std::uint64_t number) {
     if (auto kept = load(key)) return std::make_shared<const Bytes>(std::move(*kept));
     Bytes data(block_bytes);
     HF_TRY(const std::size_t count, storage_.read_some(name, number * block_bytes, data));
@@ -140,7 +143,7 @@ Result<CachedStorage::Block> CachedStorage::fetch(const std::string& key, const 
 }
 
 Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::uint64_t number) {
-    const std::string key = name + '#' + std::to_string(number);
+    const std::string key = key_of(name, number);
     {
         // Another thread may be fetching it. Where that fails, who waited tries, too.
         std::unique_lock lock(mutex_);
@@ -149,7 +152,7 @@ Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::
             if (fetching_.insert(key).second) break;
         }
     }
-    auto block = fetch(key, name, number);
+    auto block = read_block(key, name, number);
     {
         const std::lock_guard lock(mutex_);
         if (block.ok()) remember(key, *block);
@@ -157,6 +160,56 @@ Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::
     }
     fetched_.notify_all();
     return block;
+}
+
+// Of the first `count` blocks those that no other thread is fetching and that are not in memory: this one fetches them.
+std::vector<std::uint64_t> CachedStorage::claim(const std::string& name, std::uint64_t count) {
+    std::vector<std::uint64_t> claimed;
+    const std::lock_guard lock(mutex_);
+    for (std::uint64_t number = 0; number < count; ++number) {
+        const std::string key = key_of(name, number);
+        if (recent(key) == nullptr && fetching_.insert(key).second) claimed.push_back(number);
+    }
+    return claimed;
+}
+
+void CachedStorage::release(const std::string& name, std::span<const std::uint64_t> claimed) {
+    {
+        const std::lock_guard lock(mutex_);
+        for (const std::uint64_t number : claimed) fetching_.erase(key_of(name, number));
+    }
+    fetched_.notify_all();
+}
+
+void CachedStorage::remember(const std::string& name, std::uint64_t number, Bytes data) {
+    const std::lock_guard lock(mutex_);
+    remember(key_of(name, number), std::make_shared<const Bytes>(std::move(data)));
+}
+
+Status CachedStorage::read_blocks(const std::string& name, std::uint64_t first, std::uint64_t end) {
+    Bytes data(static_cast<std::size_t>((end - first) * block_bytes));
+    HF_TRY(const std::size_t count, storage_.read_some(name, first * block_bytes, data));
+    for (std::uint64_t number = first; number < end; ++number) {
+        const auto begin = static_cast<std::size_t>((number - first) * block_bytes);
+        if (begin >= count) break;
+        const ByteSpan part = ByteSpan(data).subspan(begin, std::min<std::size_t>(block_bytes, count - begin));
+        keep(key_of(name, number), part);
+        remember(name, number, Bytes(part.begin(), part.end()));
+    }
+    return {};
+}
+
+Status CachedStorage::fetch(const std::string& name, std::uint64_t bytes) {
+    if (!is_of_blocks(name)) return {};
+    const auto claimed = claim(name, (bytes + block_bytes - 1) / block_bytes);
+    std::vector<std::uint64_t> missing;
+    for (const std::uint64_t number : claimed) {
+        if (auto kept = load(key_of(name, number))) remember(name, number, std::move(*kept));
+        else missing.push_back(number);
+    }
+    const Status read = missing.empty() ? ok_status() : read_blocks(name, missing.front(), missing.back() + 1);
+    release(name, claimed);
+    return read;
 }
 
 Result<std::size_t> CachedStorage::read_some(const std::string& name, std::uint64_t offset, MutableByteSpan out) {

@@ -13,8 +13,8 @@ namespace holdfast {
 // Reads only; of a repository's immutable objects: metadata packs and restore points by blocks of 1 MiB, which are
 // fetched whole, and fragments of the index of up to 1 MiB. All else passes through. An entry that is damaged, or cut
 // by a crash, is fetched again; the directory may be deleted at any time. Thread-safe.
-// Bounds: `max_bytes` on disk, beyond which what was used the longest time ago goes; in memory 8 MiB, and one block
-// for each thread that reads.
+// Bounds: `max_bytes` on disk, beyond which what was used the longest time ago goes; in memory 8 MiB, and for each thread
+// one block, or as much as it fetches.
 class CachedStorage final : public Storage {
   public:
     static constexpr std::uint64_t block_bytes = 1u << 20;
@@ -27,6 +27,9 @@ class CachedStorage final : public Storage {
     StorageTraits traits() const override { return storage_.traits(); }
     RetentionLock* retention() override { return storage_.retention(); }
     ColdTier* cold_tier() override { return storage_.cold_tier(); }
+    // Has the blocks of the first `bytes` of an object, for who is going to read them: one request for all that are not there.
+    // Does nothing for an object that is not read by blocks. Errors: of the storage.
+    Status fetch(const std::string& name, std::uint64_t bytes);
     Status put(const std::string& name, ByteSpan data, Durability durability) override {
         return storage_.put(name, data, durability);
     }
@@ -58,7 +61,11 @@ class CachedStorage final : public Storage {
     };
 
     Result<Block> block(const std::string& name, std::uint64_t number);
-    Result<Block> fetch(const std::string& key, const std::string& name, std::uint64_t number);
+    Result<Block> read_block(const std::string& key, const std::string& name, std::uint64_t number);
+    std::vector<std::uint64_t> claim(const std::string& name, std::uint64_t count);
+    void release(const std::string& name, std::span<const std::uint64_t> claimed);
+    void remember(const std::string& name, std::uint64_t number, Bytes data);
+    Status read_blocks(const std::string& name, std::uint64_t first, std::uint64_t end);
     Block recent(const std::string& key);
     void remember(const std::string& key, const Block& block);
     std::optional<Bytes> load(const std::string& key) const;
