@@ -7,19 +7,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 
 #include "base/descriptor_limit.h"
 #include "base/disk_map.h"
 #include "base/file_io.h"
 #include "base/worker_pool.h"
-#include "crypto/digest.h"
 #include "repository/tree_reader.h"
 #include "restore/background_sync.h"
 #include "restore/extras_remover.h"
+#include "restore/last_pass.h"
 #include "restore/piece.h"
-#include "restore/special_file.h"
 #include "restore/target_directory.h"
 
 namespace holdfast {
@@ -49,24 +47,13 @@ std::size_t threads_for(Repository& repository, const RestoreOptions& options) {
     return repository.storage().traits().is_remote ? remote_threads : options.threads;
 }
 
-DiskMap::Key link_key(const Metadata& metadata) {
-    return {metadata.file_system, metadata.inode};
-}
-
-DiskMap::Key path_key(const std::string& path) {
-    const Digest digest = plain_hash(as_bytes(path));
-    DiskMap::Key key;
-    std::memcpy(&key, digest.bytes.data(), sizeof key);
-    return key;
-}
-
 bool is_empty(const Content& directory) {
     const auto* list = std::get_if<InlineDirectory>(&directory);
     return std::holds_alternative<NoContent>(directory) || (list != nullptr && list->entries.empty());
 }
 
-// The state of one restore. The tree is walked twice: for directories and files; then, when all
-// contents are there, for links, special files, and the directories' own metadata.
+// The state of one restore. The tree is walked for directories and files; then, when all contents are there, as much of it
+// once more as has something left to be made.
 class Restore {
   public:
     Restore(Repository& repository,
@@ -91,15 +78,12 @@ class Restore {
     Status walk(const Entry& entry);
     Status first_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status first_pass_entry(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status first_pass_directory(const std::shared_ptr<TargetDirectory>& above, const Entry& entry);
+    void finish_when_released(TargetDirectory& directory, const Entry& entry);
     Status add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     enum class Present { give_metadata, leave };
     void take_present(FileWriter& file, Present mode);
     Status add_runs(const std::shared_ptr<FileWriter>& file);
-    Status second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
-    Status second_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
-                             const Entry& entry);
-    Status make_special(TargetDirectory& directory, const Entry& entry);
-    Status make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     bool is_foreign(const TargetDirectory& directory, const Entry& entry) const;
     template <typename Work>
     Status within(const TargetDirectory* directory, const Entry& entry, Work work);
@@ -129,6 +113,11 @@ class Restore {
     std::vector<std::pair<UniqueFd, const ParentDirectory*>> made_parents_;
     std::optional<BackgroundSync> sync_;
 
+    mutable std::mutex mutex_;  // guards what follows
+    RestoreReport report_;
+    std::optional<Error> fatal_;
+    DiskMap failed_;  // by path_key()
+
     FileWriter::Purpose purpose_ = FileWriter::Purpose::write;
     struct Window {
         std::vector<Piece> pieces;
@@ -141,19 +130,15 @@ class Restore {
     std::condition_variable task_finished_;
     const std::size_t window_directories_ = directories_of_a_window();
     std::size_t window_file_count_ = 0, window_directory_count_ = 0;
-    // Where the first name of a hard-linked file is: its path below the target.
-    DiskMap first_names_;
+    std::optional<LastPass> last_pass_;
+    // Whether the last pass has something to make in the open directory or below it.
+    bool is_left_ = false;
     // Of the open directory: its path below the target, with a trailing slash or empty; its file
     // system in the restore point; whether what it has and the point has not is removed.
     std::string path_;
     std::uint32_t file_system_ = 0;
     bool removes_extras_ = false;
     std::optional<ExtrasRemover> extras_;
-
-    mutable std::mutex mutex_;  // guards what follows
-    RestoreReport report_;
-    std::optional<Error> fatal_;
-    DiskMap failed_;  // by path_key()
 
     WorkerPool pool_;
 };
@@ -265,8 +250,10 @@ Status Restore::walk(const Entry& entry) {
 
 Status Restore::write(const Entry& entry) {
     HF_TRY_STATUS(walk(entry));
-    return entry.metadata.type == EntryType::directory ? second_pass(root_, entry)
-                                                       : second_pass_entry(root_, entry);
+    HF_TRY_STATUS(last_pass_->run(root_, entry));
+    report_.files += last_pass_->files();
+    report_.others += last_pass_->others();
+    return {};
 }
 
 Status Restore::open_target(const Entry& entry) {
@@ -299,6 +286,9 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
         return std::move(report_);
     }
     sync_.emplace(root_->fd());
+    last_pass_.emplace(*chunks_, options_.overwrite, progress_,
+                       LastPass::Restorer{[this] { return fatal(); }, [this](const Error& error) { problem(error); },
+                                          [this](const std::string& path) { return has_failed(path); }});
     const Status written = write(entry);
     finish_parents();
     HF_TRY_STATUS(written);
@@ -306,7 +296,7 @@ Result<RestoreReport> Restore::run(const Entry& entry) {
     report_removed();
     if (options_.verification == Verification::read_back) {
         purpose_ = FileWriter::Purpose::compare;
-        first_names_.clear();
+        last_pass_->forget_names();
         HF_TRY_STATUS(walk(entry));
     }
     return std::move(report_);
@@ -392,8 +382,19 @@ Status Restore::first_pass(const std::shared_ptr<TargetDirectory>& directory, co
 Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
                                  const Entry& entry) {
     HF_TRY_STATUS(fatal());
-    if (entry.metadata.type == EntryType::file) return add_file(directory, entry);
-    if (entry.metadata.type != EntryType::directory) return {};
+    switch (entry.metadata.type) {
+        case EntryType::file: return add_file(directory, entry);
+        case EntryType::directory: return first_pass_directory(directory, entry);
+        case EntryType::symlink:
+        case EntryType::fifo:
+        case EntryType::socket:
+        case EntryType::char_device:
+        case EntryType::block_device: is_left_ = true; return {};
+    }
+    return {};
+}
+
+Status Restore::first_pass_directory(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
     const auto mode = options_.overwrite == Overwrite::never ? TargetDirectory::InTheWay::keep
                                                              : TargetDirectory::InTheWay::replace;
     auto child = purpose_ == FileWriter::Purpose::write
@@ -404,18 +405,35 @@ Status Restore::first_pass_entry(const std::shared_ptr<TargetDirectory>& directo
         if (!has_failed(path)) entry_problem(path, child.error());
         return {};
     }
+    const bool was_left = std::exchange(is_left_, false);
     const Status done = within(child->get(), entry, [&] { return first_pass(*child, entry); });
+    if (done.ok() && purpose_ == FileWriter::Purpose::write) {
+        if (is_left_) HF_TRY_STATUS(last_pass_->add_directory(path_ + entry.name));
+        else finish_when_released(**child, entry);
+    }
+    is_left_ = is_left_ || was_left;
     if (++window_directory_count_ >= window_directories_) HF_TRY_STATUS(flush_window());
     return done;
+}
+
+// When nobody holds it any more: every file in it is complete, and every directory.
+void Restore::finish_when_released(TargetDirectory& directory, const Entry& entry) {
+    directory.when_released([this, metadata = entry.metadata](const TargetDirectory& released) {
+        // What was interrupted goes on later, and must find directories that it may write to.
+        if (!fatal().ok()) return;
+        const Status applied = apply_metadata_now(released, metadata);
+        if (!applied.ok()) problem(applied.error());
+    });
 }
 
 Status Restore::add_file(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
     const Metadata& metadata = entry.metadata;
     if (metadata.has_links) {
-        HF_TRY(const bool is_first,
-               first_names_.insert(link_key(metadata), as_bytes(path_ + entry.name)));
-        // Another name of a file that is there already: linked in the second pass.
-        if (!is_first) return {};
+        HF_TRY(const bool is_first, last_pass_->is_first_name(metadata, path_ + entry.name));
+        if (!is_first) {
+            is_left_ = true;
+            return {};
+        }
     }
     auto file = std::make_shared<FileWriter>(directory, entry, options_.overwrite, purpose_);
     if (purpose_ == FileWriter::Purpose::write) {
@@ -610,80 +628,6 @@ void Restore::write_plain(std::span<const std::shared_ptr<FileWriter>> files) {
         finish_piece(*file);
     }
     count_bytes(written, compared);
-}
-
-Status Restore::second_pass(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
-    HF_TRY_STATUS(for_each_entry(*chunks_, entry, [this, &directory](const Entry& child) {
-        return second_pass_entry(directory, child);
-    }));
-    struct stat now{};
-    const Status applied = ::fstat(directory->fd(), &now) == 0
-                               ? apply_metadata(directory->fd(), now, entry.metadata)
-                               : Status(Error::from_errno(errno, "reading the mode"));
-    if (!applied.ok()) problem(Error(applied.error()).with_context("restoring " + directory->path()));
-    return {};
-}
-
-Status Restore::second_pass_entry(const std::shared_ptr<TargetDirectory>& directory,
-                                  const Entry& entry) {
-    HF_TRY_STATUS(fatal());
-    if (entry.metadata.type == EntryType::directory) {
-        const auto child = TargetDirectory::open_child(directory, entry.name);
-        // What could not be made was reported in the first pass.
-        if (!child.ok()) return {};
-        return within(child->get(), entry, [&] { return second_pass(*child, entry); });
-    }
-    Status made;
-    if (entry.metadata.has_links) {
-        made = make_link(directory, entry);
-    } else if (entry.metadata.type != EntryType::file) {
-        made = make_special(*directory, entry);
-    } else {
-        return {};
-    }
-    if (!made.ok()) problem(made.error());
-    return {};
-}
-
-Status Restore::make_special(TargetDirectory& directory, const Entry& entry) {
-    ++progress_.entries;
-    HF_TRY_STATUS(make_special_file(directory, entry, options_.overwrite));
-    ++report_.others;
-    return apply_metadata_at(directory, entry.name, entry.metadata);
-}
-
-Status Restore::make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry) {
-    const std::string own = path_ + entry.name;
-    const DiskMap::Key key = link_key(entry.metadata);
-    HF_TRY_STATUS(first_names_.insert(key, as_bytes(own)));
-    HF_TRY(const auto found, first_names_.find(key));
-    if (!found) return Error(ErrorCode::internal, "a hard link was forgotten");
-    const std::string first(as_text(*found));
-    if (first == own)
-        return entry.metadata.type == EntryType::file ? ok_status()
-                                                      : make_special(*directory, entry);
-    const std::string path = directory->path() + '/' + entry.name;
-    if (has_failed(root_->path() + '/' + first))
-        return Error(ErrorCode::conflict,
-                     path + ": not restored, for it is the same file as " + first);
-    // Down from the target, one component at a time.
-    std::shared_ptr<TargetDirectory> from = root_;
-    std::size_t begin = 0;
-    for (std::size_t end; (end = first.find('/', begin)) != std::string::npos; begin = end + 1) {
-        HF_TRY(from, TargetDirectory::open_child(from, first.substr(begin, end - begin)));
-    }
-    const char* old_name = first.c_str() + begin;
-    const char* name = entry.name.c_str();
-    ++progress_.entries;
-    int result = ::linkat(from->fd(), old_name, directory->fd(), name, 0);
-    if (result != 0 && errno == EEXIST && options_.overwrite != Overwrite::never) {
-        HF_TRY_STATUS(directory->remove_tree(entry.name));
-        result = ::linkat(from->fd(), old_name, directory->fd(), name, 0);
-    }
-    if (result != 0) return Error::from_errno(errno, path);
-    if (entry.metadata.type == EntryType::file) ++report_.files;
-    else ++report_.others;
-    return {};
 }
 
 }  // namespace

@@ -55,6 +55,10 @@ Result<std::shared_ptr<TargetDirectory>> TargetDirectory::open_root(
         new TargetDirectory(std::move(fd), nullptr, path, kept));
 }
 
+TargetDirectory::~TargetDirectory() {
+    if (finish_) finish_(*this);
+}
+
 bool TargetDirectory::gives_acl() const {
     if (acl_ == Acl::unknown) {
         const bool has_none = ::fgetxattr(fd_.get(), "system.posix_acl_default", nullptr, 0) < 0 &&
@@ -210,6 +214,14 @@ Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata, 
         }
     }
     return problem;
+}
+
+Status apply_metadata_now(const TargetDirectory& directory, const Metadata& metadata) {
+    struct stat now{};
+    Status applied = ::fstat(directory.fd(), &now) == 0 ? apply_metadata(directory.fd(), now, metadata)
+                                                        : Status(Error::from_errno(errno, "reading the mode"));
+    if (applied.ok()) return {};
+    return std::move(applied).error().with_context("restoring " + directory.path());
 }
 
 Status apply_metadata_at(const TargetDirectory& directory,

@@ -33,7 +33,14 @@ class TargetDirectory {
     static Result<std::shared_ptr<TargetDirectory>> make_child(
         const std::shared_ptr<TargetDirectory>& parent, const std::string& name, InTheWay mode);
 
+    TargetDirectory(const TargetDirectory&) = delete;
+    TargetDirectory& operator=(const TargetDirectory&) = delete;
+    ~TargetDirectory();
+
     int fd() const { return fd_.get(); }
+    // Called by whoever lets go of it last, before that lets go of the directory above it: so all that is below it has been
+    // released. Set by one thread, at most once.
+    void when_released(std::function<void(const TargetDirectory&)> finish) { finish_ = std::move(finish); }
     // Whether another file system, or another place of one, is mounted here.
     bool is_mount_point() const;
     // Whether what is made in it gets an ACL of the directory's. Asked of the kernel once: a restore gives directories their own
@@ -59,6 +66,7 @@ class TargetDirectory {
     std::shared_ptr<TargetDirectory> parent_;
     const std::string name_;
     const KeptPlaces& kept_;
+    std::function<void(const TargetDirectory&)> finish_;
     enum class Acl : std::uint8_t { unknown, given, none };
     mutable std::atomic<Acl> acl_{Acl::unknown};
 };
@@ -72,6 +80,8 @@ Error left_alone(const std::string& path);
 // Errors name what could not be set, not the path.
 enum class OtherXattrs : std::uint8_t { none, possible };
 Status apply_metadata(int fd, const struct stat& now, const Metadata& metadata, OtherXattrs other = OtherXattrs::possible);
+// The same for a directory as it is now. Errors name it.
+Status apply_metadata_now(const TargetDirectory& directory, const Metadata& metadata);
 // The same for what cannot be opened: links, devices, FIFOs, sockets.
 Status apply_metadata_at(const TargetDirectory& directory,
                          const std::string& name,
