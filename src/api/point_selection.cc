@@ -274,9 +274,11 @@ Result<PointInfo> select_point(Repository& repository,
 }
 
 Result<PointInfo> select_point_to_read(Repository& repository, const std::string& point, const PointFilter& filter) {
-    // What goes wrong with the index, who reads through it is told. Its end is waited for.
-    const auto index = ask_at_once(repository.storage(), [&repository] { return repository.index(); });
-    return select_point(repository, point, filter, Deleted::hidden);
+    auto index = ask_at_once(repository.storage(), [&repository] { return repository.index(); });
+    HF_TRY(PointInfo selected, select_point(repository, point, filter, Deleted::hidden));
+    // What goes wrong with the index, who reads through it is told.
+    if (index.get().ok()) HF_TRY_STATUS(repository.know_point(selected));
+    return selected;
 }
 
 }  // namespace holdfast

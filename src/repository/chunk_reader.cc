@@ -241,9 +241,7 @@ Result<EncodedChunk> ChunkReader::unseal_frames(const LocatedChunk& chunk, ByteS
     return result;
 }
 
-Result<RawBytes> ChunkReader::unseal(const LocatedChunk& chunk,
-                                  ByteSpan stored,
-                                  ChunkHeader& header) {
+Result<RawBytes> ChunkReader::unseal(const LocatedChunk& chunk, ByteSpan stored, ChunkHeader& header) {
     const ChunkLocation& location = chunk.location;
     HF_TRY(FrameCipher cipher, cipher_of(chunk.container));
     RawBytes content(location.raw_bytes);

@@ -125,6 +125,8 @@ class Repository {
     Status reload_index();
     // Adds what was stored since it was read. What was removed meanwhile stays in it.
     Status update_index();
+    // Has the index know what a point holds that was stored, perhaps, after the index was read. Asks for nothing when it does.
+    Status know_point(const PointInfo& point);
     // Reads through index(), which must have succeeded.
     Result<ChunkReader*> chunks();
 

@@ -357,6 +357,11 @@ Status Repository::refresh_index(const std::vector<ObjectInfo>& points) {
     return {};
 }
 
+Status Repository::know_point(const PointInfo& point) {
+    HF_TRY_STATUS(index());
+    return refresh_index({{point_name({point.source, point.inverted_time, point.id}), point.object_bytes}});
+}
+
 void Repository::add_point_to_index(const PointName& name,
                                     const EnvelopeHeader& header,
                                     const ObjectTable& table,

@@ -64,8 +64,8 @@ Status LastPass::child_directory(const std::shared_ptr<TargetDirectory>& above, 
     if (wanted) {
         const auto opened = TargetDirectory::open_child(above, entry.name);
         path_ += '/';
-        // What could not be made was told when the files were.
         if (opened.ok()) done = directory(*opened, entry);
+        else restorer_.problem(opened.error());
     }
     path_.resize(length);
     return done;

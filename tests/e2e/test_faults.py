@@ -582,6 +582,54 @@ class Permission(Faults):
         self.restore('latest', self.path('target2'), user=NOBODY)
         self.assert_trees_equal(self.source, self.path('target2'))
 
+    def read_only_tree(self):
+        """Directories that nobody may write to: finished ones, and ones where links come last; in more than one window."""
+        for i in range(700):
+            name = 'dir%03d' % i
+            self.write(name + '/deep/er/file', 'x' * i)
+            self.write(name + '/file', b'%d' % i)
+            if i % 50 == 7:
+                os.symlink('file', self.path('source', name, 'deep', 'er', 'link'))
+            if i % 50 == 9:
+                os.link(self.path('source', 'dir000', 'file'), self.path('source', name, 'deep', 'again'))
+        self.give_to_nobody()
+        for base, directories, _ in os.walk(self.source, topdown=False):
+            for name in directories:
+                os.chmod(os.path.join(base, name), 0o555)
+        self.settle()
+
+    def make_writable(self):
+        for base, directories, _ in os.walk(self.tmp):
+            for name in directories:
+                path = os.path.join(base, name)
+                if not os.path.islink(path):
+                    os.chmod(path, 0o755)
+
+    def test_directories_that_nobody_may_write_to(self):
+        self.addCleanup(self.make_writable)
+        self.read_only_tree()
+        self.run_program(['backup', self.source], user=NOBODY)
+        self.restore('latest', self.path('target'), '--verify', user=NOBODY)
+        self.assert_trees_equal(self.source, self.path('target'))
+
+    def test_an_interrupted_restore_goes_on_in_them(self):
+        self.addCleanup(self.make_writable)
+        self.read_only_tree()
+        self.run_program(['backup', self.source], user=NOBODY)
+        target = self.path('target')
+        os.mkdir(target)
+        self.give_to_nobody()
+        for share in (0.1, 0.4, 0.7):
+            process = self.start(['restore', 'latest', '--target', target, '--overwrite', 'changed'], user=NOBODY)
+            deadline = time.monotonic() + 30
+            while process.poll() is None and time.monotonic() < deadline and len(os.listdir(target)) < 700 * share:
+                pass
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            self.finish(process, expect=None)
+        self.restore('latest', target, '--overwrite', 'changed', user=NOBODY)
+        self.assert_trees_equal(self.source, target)
+
     def test_files_that_turn_unreadable_are_not_taken_from_the_point_before(self):
         self.write('file', 'x' * 2000)
         self.settle()

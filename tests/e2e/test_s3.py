@@ -1,4 +1,5 @@
 """Repositories in a bucket, at a real gateway (radosgw) that the tests start."""
+import asyncio
 import os
 import random
 import signal
@@ -181,6 +182,36 @@ class S3(S3World):
             self.restore('latest:large', self.path('one'), env={'HOLDFAST_CACHE_DIR': self.path('colder')})
             self.assertEqual(4, proxy.waits)
             self.assertLessEqual(proxy.requests, 12)
+        self.assert_trees_equal(self.source, self.path('target'))
+
+    def test_a_point_that_comes_while_a_restore_begins(self):
+        """Listed for latest, and not when the index was read."""
+        class Between(Proxy):
+            listings = 0
+
+            async def exchange(self, head, *connection):
+                if 'prefix=repo%2Fpoints%2F' in head.first[1]:
+                    self.listings += 1
+                    if self.listings == 2:
+                        await asyncio.sleep(0.3)  # the first one has been answered
+                        come()
+                await super().exchange(head, *connection)
+
+        def come():
+            self.write('file', b'new' + content)
+            self.settle()
+            self.run_program(['-r', direct, 'backup', self.source])
+
+        direct = self.repo
+        self.init()
+        content = random.Random(3).randbytes(50_000)
+        self.write('file', b'old' + content)
+        self.settle()
+        self.backup()
+        with Between(self.ceph.gateway_port) as proxy:
+            self.use(proxy.port)
+            self.restore('latest', self.path('target'), env={'HOLDFAST_CACHE_DIR': self.path('cold')})
+            self.assertGreaterEqual(proxy.listings, 2)
         self.assert_trees_equal(self.source, self.path('target'))
 
     def test_a_lost_cache_is_made_again(self):
