@@ -122,7 +122,7 @@ Status diff(const DiffRequest& request, const DiffVisitor& visit) {
     }
     const PointPath second_path = parse_point_path(request.second);
     HF_TRY(const PointInfo second,
-           select_point(*repository, second_path.point, request.filter, Deleted::hidden));
+           select_point_to_read(*repository, second_path.point, request.filter));
     HF_TRY(const Entry b, find_entry(*chunks, second.record.root, second_path.path));
     return diff_trees(*chunks, a, b, visit);
 }

@@ -50,8 +50,7 @@ Result<bool> PageDiff::equals_stored(const Run& run,
         it = contents_.begin();
     }
     if (!it->second.has(start, page.size())) return false;
-    return std::equal(page.begin(), page.end(),
-                      it->second.bytes.begin() + start);
+    return std::equal(page.begin(), page.end(), it->second.bytes.begin() + start);
 }
 
 Result<bool> PageDiff::is_unchanged(const Run& run,

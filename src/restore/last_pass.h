@@ -42,7 +42,7 @@ class LastPass {
   private:
     Status directory(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status child(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
-    Status child_directory(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
+    Status child_directory(const std::shared_ptr<TargetDirectory>& above, const Entry& entry);
     Status make_special(TargetDirectory& directory, const Entry& entry);
     Status make_link(const std::shared_ptr<TargetDirectory>& directory, const Entry& entry);
     Status link_to(const std::string& first, const std::shared_ptr<TargetDirectory>& directory, const std::string& name);
@@ -58,7 +58,7 @@ class LastPass {
     std::uint64_t files_ = 0, others_ = 0;
 };
 
-// A key of a map by paths.
+// The key of a map by paths: what the pass enters, and what a restore could not make.
 DiskMap::Key path_key(const std::string& path);
 
 }  // namespace holdfast

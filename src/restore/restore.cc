@@ -113,7 +113,8 @@ class Restore {
     std::vector<std::pair<UniqueFd, const ParentDirectory*>> made_parents_;
     std::optional<BackgroundSync> sync_;
 
-    mutable std::mutex mutex_;  // guards what follows
+    // Before the windows, whose directories tell of problems when they are released.
+    mutable std::mutex mutex_;  // guards these three
     RestoreReport report_;
     std::optional<Error> fatal_;
     DiskMap failed_;  // by path_key()

@@ -87,11 +87,17 @@ std::unique_ptr<Storage> counting(std::shared_ptr<Storage> inner, std::map<std::
     });
 }
 
+// Two blocks and a part of one, none like another.
+Bytes blocks_and_a_half() {
+    Bytes data(2'500'000);
+    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+    return data;
+}
+
 TEST(CachedStorageTest, MetadataIsFetchedOnceAndByBlocks) {
     const TemporaryDirectory directory;
     const auto inner = std::make_shared<MemoryStorage>();
-    Bytes data(2'500'000);
-    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+    const Bytes data = blocks_and_a_half();
     for (const char* const name : {"meta/s/a", "data/s/a", "index/a"})
         ASSERT_TRUE(inner->put(name, ByteSpan(data).first(name[0] == 'i' ? 100'000 : data.size()), Durability::none).ok());
     std::map<std::string, int> requests;
@@ -147,8 +153,7 @@ TEST(CachedStorageTest, WhatAnotherThreadFetchesIsWaitedFor) {
 TEST(CachedStorageTest, BlocksThatAreGoingToBeReadAreFetchedWithOneRequest) {
     const TemporaryDirectory directory;
     const auto inner = std::make_shared<MemoryStorage>();
-    Bytes data(2'500'000);
-    for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+    const Bytes data = blocks_and_a_half();
     for (const char* const name : {"points/s/a", "points/s/b", "data/s/a"})
         ASSERT_TRUE(inner->put(name, data, Durability::none).ok());
     std::map<std::string, int> requests;

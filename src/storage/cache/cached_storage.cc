@@ -126,8 +126,8 @@ CachedStorage::Block CachedStorage::recent(const std::string& key) {
     return nullptr;
 }
 
-// For who holds the mutex.
 void CachedStorage::remember(const std::string& key, const Block& block) {
+    const std::lock_guard lock(mutex_);
     auto oldest = std::min_element(recent_.begin(), recent_.end(),
                                    [](const Recent& a, const Recent& b) { return a.used < b.used; });
     *oldest = {key, block, ++uses_};
@@ -153,12 +153,8 @@ Result<CachedStorage::Block> CachedStorage::block(const std::string& name, std::
         }
     }
     auto block = read_block(key, name, number);
-    {
-        const std::lock_guard lock(mutex_);
-        if (block.ok()) remember(key, *block);
-        fetching_.erase(key);
-    }
-    fetched_.notify_all();
+    if (block.ok()) remember(key, *block);
+    release(name, {&number, 1});
     return block;
 }
 
@@ -181,11 +177,6 @@ void CachedStorage::release(const std::string& name, std::span<const std::uint64
     fetched_.notify_all();
 }
 
-void CachedStorage::remember(const std::string& name, std::uint64_t number, Bytes data) {
-    const std::lock_guard lock(mutex_);
-    remember(key_of(name, number), std::make_shared<const Bytes>(std::move(data)));
-}
-
 Status CachedStorage::read_blocks(const std::string& name, std::uint64_t first, std::uint64_t end) {
     Bytes data(static_cast<std::size_t>((end - first) * block_bytes));
     HF_TRY(const std::size_t count, storage_.read_some(name, first * block_bytes, data));
@@ -193,8 +184,9 @@ Status CachedStorage::read_blocks(const std::string& name, std::uint64_t first, 
         const auto begin = static_cast<std::size_t>((number - first) * block_bytes);
         if (begin >= count) break;
         const ByteSpan part = ByteSpan(data).subspan(begin, std::min<std::size_t>(block_bytes, count - begin));
-        keep(key_of(name, number), part);
-        remember(name, number, Bytes(part.begin(), part.end()));
+        const std::string key = key_of(name, number);
+        keep(key, part);
+        remember(key, std::make_shared<const Bytes>(part.begin(), part.end()));
     }
     return {};
 }
@@ -204,7 +196,8 @@ Status CachedStorage::fetch(const std::string& name, std::uint64_t bytes) {
     const auto claimed = claim(name, (bytes + block_bytes - 1) / block_bytes);
     std::vector<std::uint64_t> missing;
     for (const std::uint64_t number : claimed) {
-        if (auto kept = load(key_of(name, number))) remember(name, number, std::move(*kept));
+        const std::string key = key_of(name, number);
+        if (auto kept = load(key)) remember(key, std::make_shared<const Bytes>(std::move(*kept)));
         else missing.push_back(number);
     }
     const Status read = missing.empty() ? ok_status() : read_blocks(name, missing.front(), missing.back() + 1);

@@ -64,7 +64,6 @@ class CachedStorage final : public Storage {
     Result<Block> read_block(const std::string& key, const std::string& name, std::uint64_t number);
     std::vector<std::uint64_t> claim(const std::string& name, std::uint64_t count);
     void release(const std::string& name, std::span<const std::uint64_t> claimed);
-    void remember(const std::string& name, std::uint64_t number, Bytes data);
     Status read_blocks(const std::string& name, std::uint64_t first, std::uint64_t end);
     Block recent(const std::string& key);
     void remember(const std::string& key, const Block& block);
