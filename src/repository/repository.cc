@@ -222,13 +222,12 @@ Result<std::vector<PointInfo>> Repository::latest(
     std::vector<PointInfo> taken;
     std::optional<SourceId> done;
     // As a rule one of the first is taken. Of many sources, most points are looked at and no more.
-    constexpr std::size_t most_fetched = 2;
     std::size_t fetched = 0;
     // Names are sorted newest first within a source.
     const auto visit = [&](const ObjectInfo& info) -> Status {
         const auto name = parse_point_name(info.name);
         if (!name || done == name->source) return {};
-        if (fetched++ < most_fetched) fetch_point(info);
+        if (fetched++ < most_fetched_whole) fetch_point(info);
         auto read = read_point_or_damage(info, *name);
         if (!read.ok() && read.error().code() == ErrorCode::not_found) return {};
         if (!read.ok()) return read.error();

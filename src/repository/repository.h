@@ -264,7 +264,8 @@ class Repository {
     Result<PointInfo> checked_point(const ObjectInfo& info, const PointName& name, const ObjectEnd& end);
     Result<PointInfo> point_or_damage(const ObjectInfo& info, const PointName& name, const Result<ObjectEnd>& end);
     Result<PointInfo> read_point_or_damage(const ObjectInfo& info, const PointName& name);
-    // Has all of its object at hand, for who opened the repository to read it.
+    // Has all of its object at hand, for who opened the repository to read it. Of many points only the first are worth it.
+    static constexpr std::size_t most_fetched_whole = 2;
     void fetch_point(const ObjectInfo& info);
     // Those that are gone are left out. Of objects with one id the one that is what its name says.
     using ReadPoints = std::unordered_map<RestorePointId, PointInfo, IdHash<RestorePointId>>;

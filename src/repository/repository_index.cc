@@ -324,7 +324,10 @@ Status Repository::find_more() {
 }
 
 Status Repository::read_point_ends(std::span<const ObjectInfo> points, const TakeEnd& take) {
-    const auto ask = [this](const ObjectInfo& info) {
+    // Another thread may look for the point to read: whichever comes first, it is one request.
+    const bool are_few = points.size() <= most_fetched_whole;
+    const auto ask = [this, are_few](const ObjectInfo& info) {
+        if (are_few) fetch_point(info);
         return read_object_end(reads(), *keyring_, info.name, info.bytes, ObjectKind::restore_point);
     };
     return ask_for_each(*storage_, points, ask, take);

@@ -161,10 +161,8 @@ class S3(S3World):
             self.restore('latest:dir1/new', self.path('one'), env={'HOLDFAST_CACHE_DIR': self.path('cold')})
             self.assertLessEqual(proxy.requests, 12)
 
-    def test_a_restore_waits_four_times(self):
-        """What does not need another answer is asked for at once: listings and keys; listings; index and point; data."""
-        self.init()
-        # A point of more than a block of the cache: small files are in it.
+    def back_up_to_a_point_of_two_blocks(self):
+        """A restore point of more than a block of the cache: small files are in it."""
         rng = random.Random(5)
         for i in range(3000):
             self.write('dir%02d/small%d' % (i % 50, i), rng.randbytes(500))
@@ -173,6 +171,11 @@ class S3(S3World):
         self.backup()
         in_points = self.run_program(['--json', 'usage']).json['folders']['points']['bytes']
         self.assertTrue(1 << 20 < in_points < 4 << 20, in_points)
+
+    def test_a_restore_waits_four_times(self):
+        """What does not need another answer is asked for at once: listings and keys; listings; index and point; data."""
+        self.init()
+        self.back_up_to_a_point_of_two_blocks()
         with Proxy(self.ceph.gateway_port, delay=0.2) as proxy:
             self.use(proxy.port)
             self.restore('latest', self.path('target'), env={'HOLDFAST_CACHE_DIR': self.path('cold')})
@@ -183,6 +186,31 @@ class S3(S3World):
             self.assertEqual(4, proxy.waits)
             self.assertLessEqual(proxy.requests, 12)
         self.assert_trees_equal(self.source, self.path('target'))
+
+    def test_a_point_is_one_request(self):
+        """Whether the index comes to it first, or what looks for latest."""
+        class Late(Proxy):
+            late, listings = 0, 0
+
+            async def exchange(self, head, *connection):
+                if 'prefix=repo%2Fpoints%2F' in head.first[1]:
+                    self.listings += 1
+                    if self.listings == self.late:
+                        await asyncio.sleep(0.4)
+                if '/repo/points/' in head.first[1]:
+                    self.counts['reads of points'] += 1
+                await super().exchange(head, *connection)
+
+        self.init()
+        self.back_up_to_a_point_of_two_blocks()
+        with Late(self.ceph.gateway_port) as proxy:
+            self.use(proxy.port)
+            for proxy.late in (1, 2):
+                proxy.listings = 0
+                proxy.reset()
+                self.restore('latest:large', self.path('target%d' % proxy.late), env={'HOLDFAST_CACHE_DIR': self.path('cold%d' % proxy.late)})
+                self.assertEqual(2, proxy.listings)
+                self.assertEqual(1, proxy.counts['reads of points'])
 
     def test_a_point_that_comes_while_a_restore_begins(self):
         """Listed for latest, and not when the index was read."""
