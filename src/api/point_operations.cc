@@ -11,7 +11,7 @@ Status apply(Repository& repository,
              const WriterIdentity& identity) {
     switch (request.action) {
         case PointAction::remove:
-            return repository.set_mark(point, MarkKind::deleted, request.reason);
+            return delete_point(repository, point, request.reason);
         case PointAction::undelete:
             return protect_point(repository, point, Protection::undelete, request.reason, identity);
         case PointAction::hold:

@@ -236,6 +236,62 @@ TEST_F(Trust, AClientHidesItsUnverifiedPointWithoutAProblem) {
     EXPECT_EQ(test_.check().problem_count, 0u);
 }
 
+// A prune has fenced it, and found its point whole, when it says that it could not verify it.
+TEST_F(Trust, AClientHidesAPointThatAPruneHasFoundWhole) {
+    const auto honest = client("victim");
+    back_up(*honest, tree_, "victim");
+    const PointInfo point = latest("victim");
+    ASSERT_TRUE(honest->set_mark(point, MarkKind::deleted, "never acknowledged").ok());
+    // Who has seen no prune verify it believes nobody, be it that the client says that it has.
+    ASSERT_TRUE(honest->set_mark(point, MarkKind::verified, "mine").ok());
+    EXPECT_EQ(test_.check().problem_count, 1u);
+    prune_with_rewriting();
+    EXPECT_TRUE(points().at(0).is_deleted);
+    ASSERT_TRUE(test_.repository->clear_mark(point, MarkKind::verified).ok());
+    ASSERT_TRUE(test_.repository->set_mark(point, MarkKind::verified, "there before the fence").ok());
+    EXPECT_EQ(test_.check().problem_count, 0u);
+    prune_with_rewriting();
+    EXPECT_FALSE(points().at(0).is_deleted);
+    EXPECT_EQ(test_.check().problem_count, 0u);
+    expect_restores("victim");
+}
+
+// A check that looks what a client's mark is about meets points that have been stored since it listed the objects.
+TEST_F(Trust, ACheckDoesNotMissWhatComesWhileItLooksAtAClientsMark) {
+    const auto honest = client("victim");
+    back_up(*honest, tree_, "victim");
+    const PointInfo point = latest("victim");
+    ASSERT_TRUE(honest->set_mark(point, MarkKind::deleted, "never acknowledged").ok());
+    ASSERT_TRUE(put_fence(*test_.repository, point.record.session).ok());
+    const auto nothing = [](std::string_view, const std::string&) { return ok_status(); };
+    const auto other = Repository::open(std::make_unique<HookedStorage>(test_.storage, nothing), test_.unlock, "", test_.clock,
+                                        system_random())
+                           .value();
+    bool has_come = false;
+    test_.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation != "get" || !name.ends_with("/deleted") || std::exchange(has_come, true)) return {};
+        for (std::uint64_t i = 0; i < 20; ++i) {
+            ModelNode tree = tree_;
+            tree.children["more"] = file_of(random_content(5000, 1000 + i), 900);
+            back_up(*other, tree, "other");
+        }
+        return {};
+    };
+    const CheckReport report = test_.check();
+    EXPECT_TRUE(has_come);
+    EXPECT_EQ(report.problem_count, 0u) << report.problems.front();
+}
+
+TEST_F(Trust, WhoCanReadDeletesInSpiteOfAClientsMark) {
+    back_up(*test_.repository, tree_, "victim");
+    const PointInfo point = latest("victim");
+    ASSERT_TRUE(client()->set_mark(point, MarkKind::deleted, "mine").ok());
+    ASSERT_TRUE(delete_point(*test_.repository, point, "test").ok());
+    EXPECT_EQ(test_.check().problem_count, 0u);
+    prune_with_rewriting();
+    EXPECT_TRUE(points().empty());
+}
+
 TEST_F(Trust, RetentionTakesAPointInSpiteOfAClientsMark) {
     back_up(*test_.repository, tree_, "victim");
     const PointInfo point = latest("victim");

@@ -7,6 +7,7 @@
 #include "base/worker_pool.h"
 #include "repository/check_log.h"
 #include "repository/leases.h"
+#include "repository/marks.h"
 #include "repository/tree_reader.h"
 
 namespace holdfast {
@@ -64,7 +65,7 @@ class Check {
     void check_folded_points();
     Status check_end(const std::string& name, const EnvelopeTrailer& trailer, const Parity& parity);
     void container_problem(const StoredContainer& stored, const Error& error);
-    bool hides_unverified(const std::string& mark);
+    void check_unproven_deletions();
     void check_other_objects();
     void check_clear_object(const std::string& name, ObjectKind kind);
     Status check_points(const std::vector<PointInfo>& points);
@@ -93,6 +94,7 @@ class Check {
     bool needs_unindexed_ = false;  // some restore point refers to one
     // Trees seen, and whether they are whole: a shared tree is walked once. 41 bytes a tree.
     std::unordered_map<ChunkId, bool, IdHash<ChunkId>> seen_;
+    std::vector<std::string> unproven_deletions_;  // marks
     std::map<RestorePointId, std::string> damaged_points_;  // and their objects' names
     std::set<std::string> tombstones_;  // names, just before the index was read
     std::set<std::string> condemned_;   // containers that these name, and that were there then
@@ -343,8 +345,10 @@ bool Check::read_container(const StoredContainer& stored, const ObjectEnd& end) 
     }
     if (!parity && end.trailer.parity.scheme == ParityLayout::reed_solomon)
         complain({ErrorCode::corrupt, name + ": damaged parity"});
-    if (is_whole && parity && status.ok() && !stop_.stop_requested())
+    if (is_whole && parity && status.ok() && !stop_.stop_requested()) {
         status = check_end(name, end.trailer, parity->finish());
+        position = end.trailer.object_bytes();
+    }
     if (!status.ok() && status.error().code() == ErrorCode::not_found) {
         is_whole = false;
         missing(stored, name);
@@ -397,19 +401,17 @@ bool may_be_clients(const std::string& name, ObjectKind kind) {
 
 }  // namespace
 
-// A session that cannot verify its restore point hides it, a client's too: that deceives nobody.
-bool Check::hides_unverified(const std::string& name) {
-    const auto id = name.ends_with("/deleted") ? RestorePointId::from_hex(name.substr(6, 32)) : std::nullopt;
-    if (!id) return false;
-    // The mark may have been written after the points were listed.
+// Last: to list the points anew brings into the index what has been stored since this check listed the objects.
+void Check::check_unproven_deletions() {
+    if (unproven_deletions_.empty()) return;
     const auto points = repository_.points(std::nullopt);
-    if (!points.ok()) return false;
-    const auto hidden = std::find_if(points->begin(), points->end(),
-                                     [&id](const PointInfo& point) { return point.id == *id; });
-    if (hidden == points->end()) return true;
-    // A client's own fence would prove nothing.
-    const auto fenced = is_fenced_by_pruner(repository_, hidden->record.session);
-    return hidden->is_unverified && fenced.ok() && *fenced;
+    if (!points.ok()) return problem(points.error());
+    for (const std::string& name : unproven_deletions_) {
+        const auto id = RestorePointId::from_hex(std::string_view(name).substr(6, 32));
+        const auto hides_nothing = id ? deletion_hides_nothing(repository_, *id, *points) : Result<bool>(false);
+        if (!hides_nothing.ok()) problem(hides_nothing.error());
+        else if (!*hides_nothing) problem(name + ": stored by a write-only client, which has no say in this");
+    }
 }
 
 bool is_fragment(const std::string& object, ByteSpan record) {
@@ -463,7 +465,9 @@ void Check::check_other_objects() {
         else if (end->trailer.header.key_mode == KeyMode::clear &&
                  !check_epoch_signature(*end, repository_.keyring()).ok())
             problem(name + ": not signed by anybody who can read the repository");
-        else if (end->trailer.header.is_claim() && !may_be_clients(name, kind) && !hides_unverified(name))
+        else if (end->trailer.header.is_claim() && kind == ObjectKind::mark && name.ends_with("/deleted"))
+            unproven_deletions_.push_back(name);
+        else if (end->trailer.header.is_claim() && !may_be_clients(name, kind))
             problem(name + ": stored by a write-only client, which has no say in this");
         std::lock_guard lock(mutex_);
         report_.read_bytes += bytes;
@@ -660,11 +664,12 @@ Result<CheckReport> Check::run(IndexState state) {
     HF_TRY_STATUS(collect_containers());
     HF_TRY_STATUS(find_frozen());
     for (const auto& [name, bytes] : objects_) progress_.total_bytes += bytes;
+    check_folded_points();
     check_containers();
     HF_TRY_STATUS(cancelled());
     check_other_objects();
-    check_folded_points();
     if (points.ok()) HF_TRY_STATUS(check_points(*points));
+    check_unproven_deletions();
     if (needs_unindexed_)
         problem("the index lacks objects that restore points need: they are found by listing all "
                 "objects, which is slow");

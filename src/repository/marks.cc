@@ -1,5 +1,7 @@
 #include "repository/marks.h"
 
+#include <algorithm>
+
 namespace holdfast {
 
 Result<std::vector<MarkRecord>> read_marks(Repository& repository, const RestorePointId& point) {
@@ -19,22 +21,40 @@ Result<std::vector<MarkRecord>> read_marks(Repository& repository, const Restore
     return marks;
 }
 
-namespace {
-
-enum class Deletion : std::uint8_t { is_true, is_not_believed, is_undone };
-
-Result<Deletion> deletion_of(Repository& repository, const RestorePointId& point) {
-    const auto mark = repository.get_record(ObjectKind::mark, mark_name(point, MarkKind::deleted));
+Result<Said> who_says(Repository& repository, const RestorePointId& point, MarkKind kind) {
+    const auto mark = repository.get_record(ObjectKind::mark, mark_name(point, kind));
     if (!mark.ok()) {
         const ErrorCode code = mark.error().code();
-        if (code == ErrorCode::not_found) return Deletion::is_undone;
-        if (code == ErrorCode::corrupt) return Deletion::is_not_believed;
+        if (code == ErrorCode::not_found) return Said::by_nobody;
+        if (code == ErrorCode::corrupt) return Said::unproven;
         return mark.error();
     }
     const auto record = decode_mark(mark->data);
-    const bool is_true = !mark->is_claim && record.ok() && record->point == point && record->kind == MarkKind::deleted;
-    return is_true ? Deletion::is_true : Deletion::is_not_believed;
+    const bool is_true = !mark->is_claim && record.ok() && record->point == point && record->kind == kind;
+    return is_true ? Said::by_a_reader : Said::unproven;
 }
+
+Result<bool> was_found_whole(Repository& repository, const PointInfo& client_point) {
+    if (!client_point.is_claim || client_point.is_unverified) return false;
+    HF_TRY(const Said verified, who_says(repository, client_point.id, MarkKind::verified));
+    return verified == Said::by_a_reader;
+}
+
+Result<bool> deletion_hides_nothing(Repository& repository, const RestorePointId& point, std::span<const PointInfo> points) {
+    const auto hidden = std::ranges::find(points, point, &PointInfo::id);
+    if (hidden == points.end()) return true;
+    // A client's own fence would prove nothing.
+    if (hidden->is_unverified) return is_fenced_by_pruner(repository, hidden->record.session);
+    return was_found_whole(repository, *hidden);
+}
+
+Status delete_point(Repository& repository, const PointInfo& point, const std::string& reason) {
+    HF_TRY(const Said said, who_says(repository, point.id, MarkKind::deleted));
+    if (said == Said::unproven) HF_TRY_STATUS(repository.clear_mark(point, MarkKind::deleted));
+    return repository.set_mark(point, MarkKind::deleted, reason);
+}
+
+namespace {
 
 // A prune removes the object, then the marks.
 Result<bool> is_there(Repository& repository, const PointInfo& point) {
@@ -50,10 +70,10 @@ Result<std::set<RestorePointId>> believe_readers_only(Repository& repository, st
     std::set<RestorePointId> forged, gone;
     for (PointInfo& point : points) {
         if (point.is_deleted) {
-            HF_TRY(const Deletion deletion, deletion_of(repository, point.id));
-            point.is_deleted = deletion == Deletion::is_true;
-            if (deletion == Deletion::is_not_believed) forged.insert(point.id);
-            if (deletion == Deletion::is_undone) {
+            HF_TRY(const Said said, who_says(repository, point.id, MarkKind::deleted));
+            point.is_deleted = said == Said::by_a_reader;
+            if (said == Said::unproven) forged.insert(point.id);
+            if (said == Said::by_nobody) {
                 HF_TRY(const bool was_brought_back, is_there(repository, point));
                 if (!was_brought_back) gone.insert(point.id);
             }
