@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -199,6 +200,8 @@ def main():
     parser.add_argument('--phases', default='backup,restore,one,cache,copy,tiny')
     options = parser.parse_args()
     phases = options.phases.split(',')
+    # The gateway, and gigabytes in memory, must not stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     work = pathlib.Path(tempfile.mkdtemp(prefix='holdfast-object-storage-', dir=options.work))
     target = pathlib.Path(tempfile.mkdtemp(prefix='holdfast-object-storage-', dir=options.target))
     ratios = {'backup': [], 'restore': []}
