@@ -177,16 +177,6 @@ Status Prune::verify_points_of(const SessionId& session) {
     return {};
 }
 
-// They stay, and are no longer hidden.
-Status Prune::show_found_whole() {
-    for (const PointInfo& point : staying_) {
-        if (!forged_marks_.contains(point.id)) continue;
-        HF_TRY(const bool is_whole, was_found_whole(repository_, point));
-        if (is_whole) HF_TRY_STATUS(repository_.clear_mark(point, MarkKind::deleted));
-    }
-    return {};
-}
-
 // What was missing of a point that its session verified at the first look may have been stored again since: by a
 // marker that has met nothing, or it would not look below what it has met.
 Status Prune::mark_anew(const PointInfo& point, ChunkMarker::Damage damage) {
@@ -467,7 +457,6 @@ Status Prune::execute() {
         if (forged_marks_.contains(point.id)) HF_TRY_STATUS(repository_.clear_mark(point, MarkKind::deleted));
         HF_TRY_STATUS(repository_.set_mark(point, MarkKind::deleted, "retention"));
     }
-    HF_TRY_STATUS(show_found_whole());
     HF_TRY_STATUS(copy_live());
     HF_TRY_STATUS(condemn());
     HF_TRY_STATUS(find_waiting());

@@ -62,7 +62,6 @@ class Prune {
     Result<EncodedChunk> copy_of(const LocatedChunk& chunk, IndexPosition position);
     Status condemn();
     Status find_waiting();
-    Status show_found_whole();
     Status verify_points_of(const SessionId& session);
     Status mark_again();
     Status rescue();
