@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "repository/leases.h"
+#include "repository/thinning.h"
+#include "repository/write_session.h"
 #include "support/prune_race.h"
 
 namespace holdfast {
@@ -425,6 +427,35 @@ TEST(PruneRaceTest, ABackupThatIsFencedWhenItIsOverStays) {
         EXPECT_EQ(wrong_with(race.test, {{report.point, race.tree}}), "");
     }
     EXPECT_TRUE(list_objects(*race.test.storage, "tombstones/").value().empty());
+}
+
+// It adopts what a dead session has left, while a prune that takes it for dead takes that away.
+TEST(PruneRaceTest, ABackupThatIsFencedWhileItAdoptsSaysSo) {
+    Race race;
+    WriterIdentity dead = this_process("host");
+    ++dead.process_started;
+    auto left = WriteSession::begin(*race.test.repository, dead).value();
+    Compressor compressor(CompressionLevel::standard);
+    const Bytes content(100'000, 7);
+    const ChunkId id{keyed_hash(race.test.repository->keyring().id_key(), content).bytes};
+    ASSERT_TRUE(left->append(encode_chunk(id, ChunkPurpose::data, {}, content, 0, compressor, MatchTables::usual)).ok());
+    ASSERT_TRUE(left->store().ok());
+    const std::vector<ObjectInfo> fragments = list_objects(*race.test.storage, "index/").value();
+    for (const ObjectInfo& fragment : fragments) ASSERT_TRUE(race.test.storage->remove(fragment.name).ok());
+    race.test.open();
+    const OtherProcess other(race.test);
+    SessionId session{};
+    race.test.hook = [&](std::string_view operation, const std::string& name) -> Status {
+        if (operation == "put" && name.starts_with("leases/")) session = *SessionId::from_hex(std::string_view(name).substr(7, 16));
+        if (operation != "adopt" || !name.starts_with("data/")) return {};
+        EXPECT_TRUE(put_fence(*other.repository, session).value());
+        return race.test.storage->remove(name);
+    };
+    const auto report = race.test.try_backup(race.source, BackupType::incremental);
+    race.test.hook = {};
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.error().code(), ErrorCode::conflict) << report.error().describe();
+    race.test.backup(race.source, BackupType::incremental);
 }
 
 // A fold that names a point again which a prune is taking away would have it named for ever.

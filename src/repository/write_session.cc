@@ -58,7 +58,9 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(Repository& repository
     }
     for (const Tombstone& tombstone : *tombstones)
         for (const ObjectId& id : tombstone.record.objects) session->index_->condemn(id);
-    HF_TRY_STATUS(reads ? session->adopt_leftovers(others, identity) : repository.look_at_own_containers());
+    const Status adopted = reads ? session->adopt_leftovers(others, identity) : repository.look_at_own_containers();
+    // A prune that has fenced this session may take away the packs of a dead one between their listing and their adoption.
+    if (!adopted.ok()) return session->explain(adopted.error());
     return session;
 }
 
