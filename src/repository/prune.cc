@@ -454,8 +454,8 @@ Status Prune::execute() {
     // Nobody takes them for a parent from now on.
     for (const PointInfo& point : removed_) {
         if (point.is_deleted) continue;
-        if (forged_marks_.contains(point.id)) HF_TRY_STATUS(repository_.clear_mark(point, MarkKind::deleted));
-        HF_TRY_STATUS(repository_.set_mark(point, MarkKind::deleted, "retention"));
+        HF_TRY_STATUS(forged_marks_.contains(point.id) ? delete_point(repository_, point, "retention")
+                                                       : repository_.set_mark(point, MarkKind::deleted, "retention"));
     }
     HF_TRY_STATUS(copy_live());
     HF_TRY_STATUS(condemn());
